@@ -28,5 +28,5 @@ def run(options: Options) -> Result:
         "× L2, Adam, "
         "batch 32, scored by validation loss."
     )
-    bounds = {searches.KERAS_JAX: (6.0, 20.0), searches.KERAS_TF: (10.0, 40.0)}
+    bounds = {searches.KERAS_JAX: (12.0, 20.0), searches.KERAS_TF: (28.0, 45.0)}
     return searches.result("California Housing: 64 random trials", what, answers, bounds)

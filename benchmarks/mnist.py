@@ -24,5 +24,5 @@ def run(options: Options) -> Result:
         "1-3 layers × {32, 64, 128} units × dropout × learning rate, Adam, batch 32, scored by "
         "validation accuracy."
     )
-    bounds = {searches.KERAS_JAX: (3.0, 6.0), searches.KERAS_TF: (6.0, 12.0)}
+    bounds = {searches.KERAS_JAX: (6.0, 8.0), searches.KERAS_TF: (13.0, 18.0)}
     return searches.result("MNIST: 16 random trials", what, answers, bounds)

@@ -55,6 +55,7 @@ BENCHMARKS = (
     "page",
     "scale",
     "live",
+    "exports",
     "kmnist_mlp",
     "mnist_methods",
     "mnist_cnn",

@@ -7,6 +7,11 @@ from typing import Any
 from paceline.callbacks.csv_writer import TrialsCSV
 from paceline.callbacks.interface import Callback
 from paceline.core import InvalidInput, Registry, closest, shown
+from paceline.exporters.mlflow_runs import MLflow
+from paceline.exporters.optuna_storage import OptunaStorage
+from paceline.exporters.tables import Tables
+from paceline.exporters.tensorboard_logs import TensorBoard
+from paceline.exporters.wandb_runs import WandB
 
 _LIKE = 0.85  # from which similarity on a name is taken for a misspelt one
 
@@ -28,7 +33,8 @@ CALLBACKS: Registry[type[Callback]] = Registry(
 register = CALLBACKS.register
 callback_names = CALLBACKS.names
 
-register(TrialsCSV)
+for _kind in (TrialsCSV, TensorBoard, MLflow, WandB, OptunaStorage, Tables):
+    register(_kind)
 
 
 def create(name: str) -> Callback:

@@ -40,3 +40,16 @@ def trials_dataframe(record: Record) -> "pd.DataFrame":
     if record.moved:
         frame["in_space"] = [number not in record.moved for number in record.trials]
     return frame
+
+
+def epochs_dataframe(record: Record) -> "pd.DataFrame":
+    """One row per trained epoch of each trial: number, epoch, seconds, and a column a metric."""
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = [
+        {"number": trial.number, "epoch": one.epoch, "seconds": one.seconds, **one.metrics}
+        for trial in record.all_trials()
+        for one in trial.measurements
+    ]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pd.DataFrame(rows, columns=list(names) or ["number", "epoch", "seconds"])

@@ -1,0 +1,5 @@
+"""Exporters: callbacks that pass a study on to other tools, while it runs or afterwards."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,132 @@
+"""The base class of exporters."""
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from paceline.core import InvalidInput, Objective, Trial
+from paceline.report.show import Summary, read
+from paceline.space import Space
+from paceline.study.hooks.callback import Callback
+from paceline.study.hooks.view import StudyView
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedStudy:
+    """What an exporter knows of a study from its beginning.
+
+    Attributes:
+        directory: where the study is stored.
+        objective: its metric and direction.
+        space: the search space, as far as it is known.
+    """
+
+    directory: Path
+    objective: Objective
+    space: Space
+
+    @property
+    def name(self) -> str:
+        """A short name for people: that of the directory."""
+        return self.directory.absolute().name
+
+    @property
+    def key(self) -> str:
+        """Identifies the study where it was exported before: a hash of its directory's path."""
+        return hashlib.sha256(str(self.directory.absolute()).encode()).hexdigest()[:16]
+
+
+class Exporter(Callback):
+    """Passes the trials of a study on to another tool.
+
+    It can be used in two ways: as a callback (each trial is passed on when it has ended), and with
+    `export` for a study that was carried out before. Both give the same. A study that is exported
+    again, or goes on after it was exported, adds what is missing and nothing twice.
+
+    Subclasses override `begin`, `add` and `end`.
+
+    Attributes:
+        place: where the study is exported to, in words; known once it has begun.
+    """
+
+    place: str = ""
+
+    def begin(self, study: ExportedStudy) -> None:
+        """The study begins, or goes on."""
+
+    def add(self, trial: Trial) -> None:
+        """A trial has ended. It may have been added by an earlier export."""
+
+    def end(self, summary: Summary) -> None:
+        """Every trial that has ended was added."""
+
+    def on_study_begin(self, study: StudyView) -> None:
+        """Calls `begin`, and adds the trials of earlier sessions."""
+        self._added: set[int] = set()
+        self.begin(ExportedStudy(study.directory, study.objective, study.space))
+        self._add_all(study.trial(trial.number) for trial in study.trials)
+
+    def on_trial_end(self, study: StudyView, trial: Trial) -> None:
+        """Calls `add`."""
+        self._added.add(trial.number)
+        self.add(study.trial(trial.number))
+
+    def on_study_end(self, study: StudyView, reason: str) -> None:  # noqa: ARG002
+        """Calls `end`."""
+        self.end(Summary.of(study))
+
+    def export(self, summary: Summary) -> None:
+        """Exports a study that has been read."""
+        self._added = set()
+        record = summary.record
+        self.begin(ExportedStudy(summary.directory, record.objective, record.space))
+        self._add_all(record.all_trials())
+        self.end(summary)
+
+    def _add_all(self, trials: Iterable[Trial]) -> None:
+        for trial in trials:
+            if trial.state.is_final and trial.number not in self._added:
+                self._added.add(trial.number)
+                self.add(trial)
+
+
+def export(study: str | os.PathLike[str], exporter: Exporter) -> None:
+    """Exports a study, finished or not::
+
+        paceline.exporters.export("runs/mnist", paceline.exporters.TensorBoard("logs"))
+
+    Args:
+        study: the directory of the study.
+        exporter: where to.
+
+    Raises:
+        InvalidInput: there is no study, or no objective was recorded yet.
+    """
+    summary = read(study)
+    if summary.record.created is None:
+        raise InvalidInput(
+            f"the study in {summary.directory} has not begun", expected="one with trials"
+        )
+    exporter.export(summary)
+
+
+def require(module: str, name: str, extra: str) -> None:
+    """Makes sure that a library of an extra is installed, without importing it.
+
+    Args:
+        module: what is imported.
+        name: what people call it.
+        extra: the extra of Paceline that installs it.
+
+    Raises:
+        InvalidInput: it is not installed; says how to install it.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise InvalidInput(
+            f"{name} is not installed",
+            expected=f"the extra for exports to {name}",
+            fix=f"Install it with: pip install 'paceline[{extra}]'",
+        )

@@ -1,0 +1,138 @@
+"""Exports to a storage of Optuna, for example for optuna-dashboard."""
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from paceline.core import Configuration, InvalidInput, Trial, TrialState, shown
+from paceline.exporters.base import ExportedStudy, Exporter, require
+from paceline.space import Float, Hyperparameter, Int, Space
+
+if TYPE_CHECKING:
+    import optuna
+
+_STUDY = _TRIAL = "paceline"
+"""The user attributes of the study (its key) and of a trial (what Optuna has no place for)."""
+
+
+class OptunaStorage(Exporter):
+    """Writes the trials as a study of Optuna: parameters, values of each epoch, score and state.
+
+    Stopped trials are "pruned" there. What Optuna has no place for is in the user attribute
+    ``paceline`` of a trial: its number, state, origin and training time.
+
+    Args:
+        storage: a URL such as ``"sqlite:///optuna.db"``, or a storage object of Optuna; None for
+            ``optuna.db`` in the study's directory.
+        study_name: the name there; None for that of the study's directory.
+
+    Raises:
+        InvalidInput: Optuna is not installed, or the storage has another study of that name.
+    """
+
+    name = "optuna"
+
+    def __init__(self, storage: Any = None, study_name: str | None = None) -> None:
+        require("optuna", "Optuna", "optuna")
+        self._storage, self._study_name = storage, study_name
+
+    def begin(self, study: ExportedStudy) -> None:
+        """Creates the study there, or continues it."""
+        import optuna
+
+        storage = self._storage or f"sqlite:///{study.directory.absolute() / 'optuna.db'}"
+        name = self._study_name or study.name
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            made = optuna.create_study(
+                storage=storage,
+                study_name=name,
+                direction=study.objective.direction,
+                load_if_exists=True,
+            )
+        finally:
+            optuna.logging.set_verbosity(verbosity)
+        self.place = f"the study {name!r} in a storage of Optuna"
+        trials = made.get_trials(deepcopy=False)
+        if trials and made.user_attrs.get(_STUDY) != study.key:
+            raise InvalidInput(
+                f"the storage has a study {shown(name)} already, which is not of this one",
+                expected="a name of its own",
+                fix="Pass another study_name.",
+            )
+        made.set_user_attr(_STUDY, study.key)
+        self._study, self._metric, self._space = made, study.objective.metric, study.space
+        self._known = {trial.user_attrs.get(_TRIAL, {}).get("trial") for trial in trials}
+
+    def add(self, trial: Trial) -> None:
+        """Adds a trial, unless it is there."""
+        if trial.number in self._known:
+            return
+        self._known.add(trial.number)
+        self._study.add_trial(self._frozen(trial))
+
+    def _frozen(self, trial: Trial) -> "optuna.trial.FrozenTrial":
+        """A trial as Optuna has it; values that are not in the space any more are no parameters."""
+        from optuna.trial import create_trial
+
+        distributions = _distributions(trial.config, self._space)
+        facts: dict[str, Any] = {"trial": trial.number, "state": str(trial.state)}
+        facts |= {"origin": trial.origin, "seconds": trial.seconds}
+        if outside := {k: v for k, v in trial.config.items() if k not in distributions}:
+            facts["other_parameters"] = outside
+        if trial.error:
+            facts["error"] = trial.error
+        return create_trial(
+            state=_state(trial),
+            value=trial.score,
+            params={name: trial.config[name] for name in distributions},
+            distributions=distributions,
+            intermediate_values={
+                one.epoch: one.metrics[self._metric]
+                for one in trial.measurements
+                if self._metric in one.metrics
+            },
+            user_attrs={_TRIAL: facts},
+        )
+
+
+def _state(trial: Trial) -> "optuna.trial.TrialState":
+    from optuna.trial import TrialState as Theirs
+
+    if trial.state is TrialState.STOPPED:
+        return Theirs.PRUNED
+    return Theirs.FAIL if trial.score is None else Theirs.COMPLETE
+
+
+def _distributions(
+    config: Configuration, space: Space
+) -> "dict[str, optuna.distributions.BaseDistribution]":
+    """The distributions of the values that lie in the space."""
+    found = {}
+    for one in space:
+        with suppress(InvalidInput):  # a value from before the space was changed
+            if one.name in config:
+                one.legal(config[one.name])
+                found[one.name] = _distribution(one)
+    return found
+
+
+def _distribution(one: Hyperparameter) -> "optuna.distributions.BaseDistribution":
+    from optuna.distributions import (
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+
+    count = one.num_values
+    sampling = getattr(one, "sampling", "")
+    if isinstance(one, Float) and count is None:  # Optuna has no logarithm from the upper end
+        return FloatDistribution(one.min_value, one.max_value, log=sampling == "log")
+    if isinstance(one, Int) and one.step is None and sampling == "log":
+        return IntDistribution(one.min_value, one.max_value, log=True)
+    values = [one.value_at(index) for index in range(count or 0)]
+    if isinstance(one, Int) and sampling == "linear":
+        return IntDistribution(one.min_value, int(values[-1]), step=one.step or 1)
+    if isinstance(one, Float) and sampling == "linear" and len(values) > 1:
+        return FloatDistribution(one.min_value, float(values[-1]), step=one.step)
+    return CategoricalDistribution(values)

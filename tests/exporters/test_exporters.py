@@ -1,0 +1,299 @@
+"""Exports, read back with the tools' own libraries."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import paceline
+from paceline import Choice, Float, Int, InvalidInput, Space, Study
+from paceline.cli.app import app
+from paceline.exporters import Exporter, MLflow, OptunaStorage, Tables, TensorBoard, WandB, export
+
+SPACE = Space(
+    [
+        Int("units", 32, 100, 32),
+        Float("rate", 1e-4, 1e-1, sampling="log"),
+        Float("dropout", 0, 0.5, 0.2),
+        Int("power", 1, 64, 2, "log"),
+        Choice("kind", ["a", "b"]),
+        Choice("mixed", [1, "auto"]),
+    ]
+)
+
+
+def objective(hp: Any) -> None:
+    for name in ("dropout", "power", "mixed"):
+        assert hp[name] is not None
+    if hp["kind"] == "b" and hp["units"] == 32:
+        raise RuntimeError("no such network")
+    for step in range(3):
+        hp.report({"score": hp["rate"] * (step + 1), "loss": -float(step)})
+
+
+def run(directory: Path, trials: int = 6, callbacks: Any = ()) -> Study:
+    return paceline.optimize(
+        objective,
+        ("score", "max"),
+        space=SPACE,
+        trials=trials,
+        epochs=3,
+        final=False,
+        search="random",
+        schedule="median",
+        study=directory,
+        seed=3,
+        callbacks=list(callbacks),
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    made = run(tmp_path_factory.mktemp("exported") / "study")
+    assert {str(trial.state) for trial in made.trials} >= {"completed", "failed"}
+    return made
+
+
+def test_tables_are_read_back(study: Study, tmp_path: Path) -> None:
+    for file_type in ("csv", "json", "parquet"):
+        export(study.directory, Tables(tmp_path, file_type))
+    expected = study.trials_dataframe()
+    csv = pd.read_csv(tmp_path / "trials.csv")
+    pd.testing.assert_frame_equal(csv, expected.astype({"config_mixed": str}), check_dtype=False)
+    rows = json.loads((tmp_path / "trials.json").read_text())
+    assert [row["config_mixed"] for row in rows] == list(expected["config_mixed"])
+    assert [row["score"] for row in rows] == [trial.score for trial in study.trials]
+    parquet = pd.read_parquet(tmp_path / "trials.parquet")
+    pd.testing.assert_series_equal(parquet["config_rate"], expected["config_rate"])
+    epochs = pd.read_parquet(tmp_path / "epochs.parquet")
+    assert [tuple(row) for row in epochs[["number", "epoch", "score"]].itertuples(index=False)] == [
+        (trial.number, one.epoch, one.metrics["score"])
+        for trial in study.trials
+        for one in trial.measurements
+    ]
+
+
+def test_tensorboard_shows_curves_and_hyperparameters(study: Study, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import metadata
+
+    for _ in range(2):  # the second export replaces the first
+        export(study.directory, TensorBoard(tmp_path))
+    for trial in study.trials:
+        folder = tmp_path / f"trial-{trial.number}"
+        assert len(list(folder.iterdir())) == 1
+        events = EventAccumulator(str(folder)).Reload()
+        start = metadata.parse_session_start_info_plugin_data(
+            events.SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
+        )
+        read = {name: getattr(v, v.WhichOneof("kind")) for name, v in start.hparams.items()}
+        assert read == dict(trial.config)
+        if trial.measurements:
+            found = [(one.step, one.tensor_proto.float_val[0]) for one in events.Tensors("score")]
+            curve = [(one.epoch, one.metrics["score"]) for one in trial.measurements]
+            assert found[: len(curve)] == [(step, pytest.approx(value)) for step, value in curve]
+    config = metadata.parse_experiment_plugin_data(
+        EventAccumulator(str(tmp_path))
+        .Reload()
+        .SummaryMetadata(metadata.EXPERIMENT_TAG)
+        .plugin_data.content
+    )
+    assert [one.name for one in config.hparam_infos] == [one.name for one in SPACE]
+
+
+def test_optuna_reads_trials_and_a_second_export_adds_nothing(study: Study, tmp_path: Path) -> None:
+    import optuna
+
+    url = f"sqlite:///{tmp_path / 'optuna.db'}"
+    for _ in range(2):
+        export(study.directory, OptunaStorage(url, "exported"))
+    made = optuna.load_study(study_name="exported", storage=url)
+    assert made.direction == optuna.study.StudyDirection.MAXIMIZE
+    assert len(made.trials) == len(study.trials)
+    states = {"completed": "COMPLETE", "stopped": "PRUNED", "failed": "FAIL"}
+    for theirs, ours in zip(made.trials, study.trials, strict=True):
+        assert theirs.state.name == states[str(ours.state)]
+        assert theirs.params == dict(ours.config)
+        assert theirs.value == ours.score
+        assert theirs.intermediate_values == {
+            one.epoch: one.metrics["score"] for one in ours.measurements
+        }
+    assert made.best_params == dict(study.best.config)
+    made.ask(dict(made.trials[0].distributions))  # its samplers accept the distributions
+
+
+def test_a_study_of_another_is_not_continued(study: Study, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'optuna.db'}"
+    export(study.directory, OptunaStorage(url, "one"))
+    run(tmp_path / "other", 1)
+    with pytest.raises(InvalidInput, match="Pass another study_name"):
+        export(tmp_path / "other", OptunaStorage(url, "one"))
+
+
+# MLflow's own use of SQLAlchemy
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
+def test_mlflow_has_a_run_for_the_study_and_one_for_each_trial(
+    study: Study, tmp_path: Path
+) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="needs the extra mlflow")
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    (study.directory / "report.html").write_text("<p>report</p>")
+    client = mlflow.MlflowClient(uri)
+    client.create_experiment("tests", artifact_location=(tmp_path / "artifacts").as_uri())
+    for _ in range(2):
+        export(study.directory, MLflow(uri, "tests"))
+    runs = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
+    (parent,) = [run for run in runs if "paceline.study" in run.data.tags]
+    children = {int(r.data.tags["paceline.trial"]): r for r in runs if r is not parent}
+    assert len(runs) == 1 + len(children)
+    assert set(children) == {trial.number for trial in study.trials}
+    for trial in study.trials:
+        run_ = children[trial.number]
+        assert run_.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert run_.info.status == ("FAILED" if trial.error else "FINISHED")
+        assert run_.data.params == {name: str(value) for name, value in trial.config.items()}
+        history = client.get_metric_history(run_.info.run_id, "loss")
+        assert [(one.step, one.value) for one in history] == [
+            (one.epoch, one.metrics["loss"]) for one in trial.measurements
+        ]
+    assert parent.data.metrics["best_score"] == study.best.score
+    assert [one.path for one in client.list_artifacts(parent.info.run_id)] == ["report.html"]
+
+
+@pytest.mark.parametrize("kind", ["tensorboard", "optuna"])
+def test_as_a_callback_it_exports_the_same_also_over_several_sessions(
+    tmp_path: Path, kind: str
+) -> None:
+    run(tmp_path / "study", 3)
+    repeated = run(tmp_path / "study", 6, [kind])
+    if kind == "tensorboard":
+        folders = {path.name for path in (tmp_path / "study/tensorboard").glob("trial-*")}
+        assert folders == {f"trial-{trial.number}" for trial in repeated.trials}
+    else:
+        import optuna
+
+        made = optuna.load_study(
+            study_name="study", storage=f"sqlite:///{tmp_path / 'study/optuna.db'}"
+        )
+        of_number = {one.user_attrs["paceline"]["trial"]: one.params for one in made.trials}
+        assert of_number == {t.number: dict(t.config) for t in repeated.trials}
+
+
+def test_trials_after_a_change_of_the_space_are_exported(tmp_path: Path) -> None:
+    import optuna
+
+    def simple(hp: Any) -> float:
+        return float(hp["x"])
+
+    for upper in (1.0, 0.5):
+        paceline.optimize(
+            simple,
+            "max",
+            space=Space(
+                [Float("x", 0, upper), Choice("y", ["a", "b"] if upper == 1.0 else ["a", "c"])]
+            ),
+            trials=8 if upper == 1.0 else 12,
+            final=False,
+            search="random",
+            study=tmp_path / "study",
+            seed=1,
+            change_space=upper == 0.5,
+        )
+    export(tmp_path / "study", OptunaStorage(url := f"sqlite:///{tmp_path / 'o.db'}"))
+    made = optuna.load_study(study_name="study", storage=url)
+    study = paceline.load_study(tmp_path / "study")
+    others = [one.user_attrs["paceline"].get("other_parameters", {}) for one in made.trials]
+    read = [{**one.params, **other} for one, other in zip(made.trials, others, strict=True)]
+    assert read == [dict(trial.config) for trial in study.trials]
+
+
+@pytest.mark.parametrize("to", ["csv", "tensorboard", "optuna"])
+def test_on_the_terminal(study: Study, tmp_path: Path, to: str) -> None:
+    where = f"sqlite:///{tmp_path / 'o.db'}" if to == "optuna" else str(tmp_path / "out")
+    result = CliRunner().invoke(app, ["export", str(study.directory), "--to", to, "-o", where])
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("Exported to ")
+    assert any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--to", "tensorbord"], "Did you mean 'tensorboard'"),
+        (["--to", "csv", "--name", "x"], "csv has files only"),
+    ],
+)
+def test_what_cannot_be_exported_to(study: Study, options: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, ["export", str(study.directory), *options])
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+
+
+def test_a_library_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    for kind, extra in ((TensorBoard, "tensorboard"), (MLflow, "mlflow"), (WandB, "wandb")):
+        with pytest.raises(InvalidInput, match=rf"pip install 'paceline\[{extra}\]'"):
+            kind()
+    with pytest.raises(InvalidInput, match="pip install 'paceline"):
+        run(Path("never-made"), callbacks=["tensorboard"])
+    assert not Path("never-made").exists()
+
+
+def test_an_exporter_of_ones_own(study: Study) -> None:
+    scores: dict[int, float | None] = {}
+
+    class Scores(Exporter):
+        def add(self, trial: Any) -> None:
+            scores[trial.number] = trial.score
+
+    export(study.directory, Scores())
+    assert scores == {trial.number: trial.score for trial in study.trials}
+    assert any(score is not None and math.isfinite(score) for score in scores.values())
+
+
+def test_weights_and_biases_has_a_run_for_each_trial(study: Study, tmp_path: Path) -> None:
+    pytest.importorskip("wandb", reason="needs the extra wandb")
+    export(study.directory, WandB("tests", mode="offline", directory=tmp_path))
+    read = {}
+    for path in tmp_path.glob("wandb/offline-run-*/*.wandb"):
+        records = _records(path.read_bytes())
+        (run_,) = [one.run for one in records if one.HasField("run")]
+        assert run_.project == "tests"
+        assert run_.run_group == "study"
+        history = [
+            {item.key or item.nested_key[0]: json.loads(item.value_json) for item in row}
+            for row in (one.history.item for one in records if one.HasField("history"))
+        ]
+        config = {item.key: json.loads(item.value_json) for item in run_.config.update}
+        read[run_.display_name] = config, history
+    assert len(read) == len(study.trials)
+    for trial in study.trials:
+        config, history = read[f"trial {trial.number}"]
+        assert {name: config[name] for name in trial.config} == dict(trial.config)
+        assert [(one["_step"], one["score"]) for one in history] == [
+            (one.epoch, one.metrics["score"]) for one in trial.measurements
+        ]
+
+
+def _records(stored: bytes) -> list[Any]:
+    """The records of an offline run: a log in LevelDB's format, after a header of seven bytes."""
+    from wandb.proto import wandb_internal_pb2
+
+    block, records, part, at = 32_768, [], b"", 7
+    while at < len(stored):
+        if block - at % block < 7:  # the rest of a block is padding
+            at += block - at % block
+            continue
+        length, kind = int.from_bytes(stored[at + 4 : at + 6], "little"), stored[at + 6]
+        part += stored[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # a whole record, or the last part of one
+            record = wandb_internal_pb2.Record()  # type: ignore[attr-defined]
+            record.ParseFromString(part)
+            records.append(record)
+            part = b""
+    return records
