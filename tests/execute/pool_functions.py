@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,5 +24,15 @@ def deadly(meeting: Path, hp: Any) -> float:
     if meeting.exists():
         meeting.open("w").close()
         threading.Event().wait()
+    hp.report(x, step=2)
+    return x
+
+
+def steps(folder: Path, hp: Any) -> float:
+    """Reports twice; in between waits until its pipe in the folder is written to, if it exists."""
+    x = float(hp.Float("x", 0.0, 1.0))
+    hp.report(x, step=1)
+    with suppress(FileNotFoundError):
+        (folder / str(x)).read_text()
     hp.report(x, step=2)
     return x

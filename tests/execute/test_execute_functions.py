@@ -31,6 +31,7 @@ from paceline.execute.function_executor import FunctionExecutor
 from paceline.execute.process_worker import ProcessWorker, importable
 from paceline.execute.thread_worker import ThreadWorker
 from paceline.execute.worker_slot import TrialLimits
+from paceline.execute.worker_supply import Workers
 from paceline.space import Float, HyperParameters, Space
 from paceline.testing.executors import FunctionExecutorContract, falling
 
@@ -149,7 +150,7 @@ class TestProcesses(FunctionExecutorContract):
     @pytest.fixture
     def executor(self) -> ExecutorFactory:
         return lambda work: FunctionExecutor(
-            partial(ProcessWorker, importable(falling), "loss"), 2, SPACE, TrialLimits()
+            Workers(partial(ProcessWorker, importable(falling), "loss"), 2), SPACE, TrialLimits()
         )
 
 
@@ -164,7 +165,9 @@ def made() -> Iterator[Make]:
         place: Callable[[], Any] = partial(ThreadWorker, function, "score")
         if workers:
             place = partial(ProcessWorker, importable(function), "score")
-        executors.append(FunctionExecutor(place, max(1, workers), space, TrialLimits(**limits)))
+        executors.append(
+            FunctionExecutor(Workers(place, max(1, workers)), space, TrialLimits(**limits))
+        )
         return executors[-1]
 
     yield make
@@ -418,7 +421,7 @@ def test_workers_end_when_the_study_is_killed(tmp_path: Path) -> None:
         "import test_execute_functions as t\n"
         "if __name__ == '__main__':\n"
         "    place = partial(t.ProcessWorker, t.importable(t.with_a_child), 'score')\n"
-        "    executor = t.FunctionExecutor(place, 2, t.SPACE, t.TrialLimits())\n"
+        "    executor = t.FunctionExecutor(t.Workers(place, 2), t.SPACE, t.TrialLimits())\n"
         "    executor.submit(t.jobs(0.1, 0.2, epochs=9), {}, {})\n"
         "    while True:\n"
         "        for progress in executor.progress(30.0):\n"
@@ -493,7 +496,7 @@ def test_functions_without_an_importable_name_run_in_processes() -> None:
     for function in nameless:
         assert importable(function)()(hp) == 0.75, function
     place = partial(ProcessWorker, importable(inner), "score")
-    executor = FunctionExecutor(place, 1, SPACE, TrialLimits())
+    executor = FunctionExecutor(Workers(place, 1), SPACE, TrialLimits())
     executor.submit(jobs(0.5), {}, {})
     assert ends(work_off(executor))[0].score == 0.75
     executor.close()
@@ -514,7 +517,7 @@ def test_a_function_that_cannot_be_copied_to_a_process_is_refused() -> None:
 
 def test_a_worker_that_cannot_import_the_function_says_why() -> None:
     place = partial(ProcessWorker, partial(int, "no number"), "score")  # type: ignore[arg-type]
-    executor = FunctionExecutor(place, 1, SPACE, TrialLimits())
+    executor = FunctionExecutor(Workers(place, 1), SPACE, TrialLimits())
     executor.submit(jobs(0.5), {}, {})
     errors: list[BaseException | None] = []
     while not errors:

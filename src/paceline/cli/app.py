@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from paceline import __version__
 from paceline.cli import (
     ablate,
+    cluster,
     compare,
     doctor,
     export,
@@ -90,6 +91,7 @@ for command in (
     compare.compare,
     ladder.ladder,
     look.data,
+    cluster.cluster,
 ):
     app.command(cls=SettingsCommand)(command)
 app.add_typer(recipe.app, name="recipe")

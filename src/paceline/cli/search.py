@@ -23,6 +23,9 @@ CHANGEABLE = (
     "refit",
     "keep_models",
     "executor",
+    "address",
+    "cpus_per_worker",
+    "gpus_per_worker",
     "workers",
     "time_limit",
     "memory_limit",
@@ -131,7 +134,19 @@ def resume(
 
 
 @takes_settings(
-    ("data_dir", "memory", "merge", "keep_models", "executor", "workers", "prefer", "refit")
+    (
+        "data_dir",
+        "memory",
+        "merge",
+        "keep_models",
+        "executor",
+        "address",
+        "cpus_per_worker",
+        "gpus_per_worker",
+        "workers",
+        "prefer",
+        "refit",
+    )
 )
 def finish(
     study: o.StudyArgument,

@@ -16,6 +16,7 @@ from paceline.execute.base import (
 )
 from paceline.execute.creation import create, factory_of, name_of, register
 from paceline.execute.local import local
+from paceline.execute.ray.options import Ray
 from paceline.execute.work import ExecutorFactory, FunctionWork, NetworkWork, Work
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Job",
     "Leaves",
     "NetworkWork",
+    "Ray",
     "Resources",
     "SnapshotReference",
     "TrainingConfig",

@@ -51,13 +51,18 @@ class TrialStopped(BaseException):
     """
 
 
+def encoded(kind: str, **content: Any) -> bytes:
+    """A message as it is sent."""
+    return json.dumps({"kind": kind, **content}).encode()
+
+
 def send(link: Connection, kind: str, **content: Any) -> None:
     """Sends a message.
 
     Raises:
         OSError: the other end is closed.
     """
-    link.send_bytes(json.dumps({"kind": kind, **content}).encode())
+    link.send_bytes(encoded(kind, **content))
 
 
 def receive(link: Connection) -> Message | None:

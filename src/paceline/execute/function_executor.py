@@ -30,7 +30,8 @@ from paceline.execute.function_call import Message, receive
 from paceline.execute.lost_calls import LostCalls
 from paceline.execute.space_tracker import SpaceTracker
 from paceline.execute.work import FunctionWork
-from paceline.execute.worker_slot import FunctionWorker, TrialLimits, WorkerSlot
+from paceline.execute.worker_slot import TrialLimits, WorkerSlot
+from paceline.execute.worker_supply import WorkerSupply
 from paceline.space import Hyperparameter, Observation, Space, hyperparameter_from_json
 
 _LONGEST_WAIT = 1.0  # seconds; a dead worker sends nothing, so it is looked for this often
@@ -49,8 +50,7 @@ class FunctionExecutor:
 
     def __init__(
         self,
-        make_worker: Callable[[], FunctionWorker],
-        num_workers: int,
+        workers: WorkerSupply,
         space: Space,
         limits: TrialLimits,
         fixed: Mapping[str, Value] | None = None,
@@ -62,8 +62,7 @@ class FunctionExecutor:
         """Workers start when they are first needed.
 
         Args:
-            make_worker: starts a worker.
-            num_workers: how many at most.
+            workers: makes the workers; closed with this executor.
             space: the space as known so far.
             limits: of each trial; enforced only on workers that can be killed.
             fixed: values of hyperparameters that are not tuned.
@@ -77,7 +76,7 @@ class FunctionExecutor:
         """
         overrides = tuple(overrides)
         self._tracker = SpaceTracker(space, may_change, {h.name for h in overrides})
-        self._make_worker, self._num_workers, self._limits = make_worker, num_workers, limits
+        self._workers, self._limits = workers, limits
         self._expected_names = dict(expected_names or {})
         self._options = {
             "fixed": dict(fixed or {}),
@@ -91,13 +90,10 @@ class FunctionExecutor:
         self._was_ready = self._has_noted_extra_steps = False
 
     @classmethod
-    def of(
-        cls, work: FunctionWork, make_worker: Callable[[], FunctionWorker], num_workers: int
-    ) -> Self:
+    def of(cls, work: FunctionWork, workers: WorkerSupply) -> Self:
         """Calls the function of some work, see the constructor."""
         return cls(
-            make_worker,
-            num_workers,
+            workers,
             work.space,
             work.limits,
             fixed=work.fixed,
@@ -163,6 +159,7 @@ class FunctionExecutor:
         for slot in self._slots:
             slot.worker.close()
         self._slots.clear()
+        self._workers.close()
 
     # -- workers
 
@@ -178,7 +175,7 @@ class FunctionExecutor:
                 slot.start(job, self._tracker.declared, self._options)
                 if not self._lost.is_again(job.trial):
                     started = TrialStarted(job.trial, "function", job.config)
-                    updates.append(ExecutorUpdate((started,)))
+                    updates.append(ExecutorUpdate((started,), worker=slot.worker.name))
         except PacelineError as error:  # no worker can be made
             updates.append(ExecutorUpdate(error=error))
         return updates
@@ -186,29 +183,28 @@ class FunctionExecutor:
     def _free_slot(self, job: Job) -> WorkerSlot | None:
         """A worker for a job, or None.
 
-        If all workers are occupied by paused trials, a new one is started beyond the limit: the
-        schedule may need this call to decide about them. The places of a pool are limited, so there
-        a paused trial gives up its own, and is called again when it continues.
+        If all workers are occupied by paused trials, another one is needed: the schedule may wait
+        for this call to decide about them. Where there is no place for one, a paused trial gives up
+        its own, and is called again when it continues.
         """
         slot = next((slot for slot in self._slots if slot.job is None), None)
         busy = {one.job.trial for one in self._slots if one.job and self._is_busy(one)}
-        if len(busy) >= self._num_workers or (
-            slot is None and busy and len(self._slots) >= self._num_workers
-        ):
+        limit, held = self._workers.limit, len(self._slots)
+        if limit is not None and (len(busy) >= limit or (slot is None and busy and held >= limit)):
             return None
         if not self._lost.may_start(job.trial, busy):
             return None
-        if slot is None and self._slots[self._num_workers - 1 :]:
-            self._give_up_place(self._slots[0])
-        if slot is None:
-            slot = WorkerSlot(self._make_worker())
-            self._slots.append(slot)
-        return slot
-
-    def _give_up_place(self, paused: WorkerSlot) -> None:
-        if paused.worker.serves_once:
-            self._lost.note(paused)
-            self._remove(paused)
+        if slot is not None:
+            return slot
+        worker = self._workers.take(held, len(self._waiting))
+        if worker is None and held and not busy:
+            self._lost.note(self._slots[0])
+            self._remove(self._slots[0])
+            worker = self._workers.take(held - 1, len(self._waiting))
+        if worker is None:
+            return None
+        self._slots.append(WorkerSlot(worker))
+        return self._slots[-1]
 
     def _is_busy(self, slot: WorkerSlot) -> bool:
         """Whether a function runs there and does not wait for the schedule."""
@@ -219,8 +215,11 @@ class FunctionExecutor:
         now, limit = time.monotonic(), self._limits.seconds
         left = [slot.began + limit - now for slot in self._slots if slot.began and limit]
         interval = _MEMORY_INTERVAL if self._limits.memory else _LONGEST_WAIT
-        links = [slot.worker.link for slot in self._slots]
+        supply = self._workers.link
+        links = [slot.worker.link for slot in self._slots] + ([supply] if supply else [])
         ready = wait(links, max(0.0, min(seconds, interval, *left)))
+        while supply is not None and supply.poll():
+            supply.recv_bytes()  # the next call of progress asks for workers
         updates: list[ExecutorUpdate] = []
         for slot in list(self._slots):
             if slot.worker.link in ready:
@@ -315,7 +314,7 @@ class FunctionExecutor:
         message: Message,
     ) -> ExecutorUpdate:
         try:
-            return ExecutorUpdate(tuple(events(slot, message)))
+            return ExecutorUpdate(tuple(events(slot, message)), worker=slot.worker.name)
         except InvalidInput as error:  # the function asks for what cannot be searched
             return ExecutorUpdate(error=error)
 

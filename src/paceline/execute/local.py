@@ -20,11 +20,12 @@ def _of_function(work: FunctionWork) -> Executor:
     from paceline.execute.process_worker import ProcessWorker
     from paceline.execute.thread_worker import ThreadWorker
     from paceline.execute.worker_slot import FunctionWorker
+    from paceline.execute.worker_supply import Workers
 
     make_worker: Callable[[], FunctionWorker] = partial(ThreadWorker, work.function, work.metric)
     if work.load is not None:
         make_worker = partial(ProcessWorker, work.load, work.metric)
-    return FunctionExecutor.of(work, make_worker, work.num_workers or 1)
+    return FunctionExecutor.of(work, Workers(make_worker, work.num_workers or 1))
 
 
 def _of_networks(work: NetworkWork) -> Executor:

@@ -27,6 +27,7 @@ class PoolWorker:
     on, so that those to a call that waits in the pool's queue do not block the study.
     """
 
+    name: str | None = None
     start_advice = (
         "Check that the pool itself works: its processes have to import paceline and the "
         "function's module, and connect to this machine. In a script, make the pool and call tune "

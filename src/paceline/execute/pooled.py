@@ -8,21 +8,7 @@ from paceline.execute.function_executor import FunctionExecutor
 from paceline.execute.pool_worker import PoolWorker, RenewablePool
 from paceline.execute.pools import check_memory_limit, for_functions_only, loader, num_calls
 from paceline.execute.work import FunctionWork, Work
-
-
-class PooledFunctionExecutor(FunctionExecutor):
-    """Calls the function in a pool.
-
-    Attributes:
-        pool: where; it is closed with this executor.
-    """
-
-    pool: RenewablePool
-
-    def close(self) -> None:
-        """Ends all calls."""
-        super().close()
-        self.pool.close()
+from paceline.execute.worker_supply import Workers
 
 
 def pooled(pool: Pool, work: Work) -> Executor:
@@ -36,6 +22,5 @@ def pooled(pool: Pool, work: Work) -> Executor:
     check_memory_limit(pool, work.limits.memory)
     calls = RenewablePool(pool)
     make_worker = partial(PoolWorker, calls, work.load or loader(pool, work.function), work.metric)
-    executor = PooledFunctionExecutor.of(work, make_worker, num_calls(pool, work.num_workers))
-    executor.pool = calls
-    return executor
+    limit = num_calls(pool, work.num_workers)
+    return FunctionExecutor.of(work, Workers(make_worker, limit, is_strict=True, close=calls.close))

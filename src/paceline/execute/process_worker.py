@@ -27,6 +27,9 @@ from paceline.execute.worker_slot import Loss
 
 _SET_CHILD_SUBREAPER = 36  # prctl(2)
 
+USER_FILE = "_paceline_build_"
+"""How the names of modules begin that are files which the user named, such as ``train.py:f``."""
+
 Load = Callable[[], Function]
 """Imports a function; picklable, as a function at the top level of a module with its arguments."""
 
@@ -34,6 +37,7 @@ Load = Callable[[], Function]
 class ProcessWorker:
     """A spawned process that calls the function."""
 
+    name: str | None = None
     start_advice = (
         "Its own output is above. In a script, call tune under: if __name__ == '__main__':"
     )
@@ -59,14 +63,7 @@ class ProcessWorker:
     @property
     def memory(self) -> int:
         """Resident bytes of the worker and all its children."""
-        import psutil
-
-        try:
-            worker = psutil.Process(self._process.pid)
-            tree = [worker, *worker.children(recursive=True)]
-        except psutil.Error:
-            return 0
-        return sum(map(_resident, tree))
+        return 0 if self._process.pid is None else resident_of_tree(self._process.pid)
 
     def death(self, seconds: float = 0.0) -> str | None:
         """Returns why the process ended, as a sentence, or None while it is alive.
@@ -98,11 +95,12 @@ def importable(function: Function, has_same_main: bool = True) -> Load:
 
     By value go functions that no module has under their name (lambdas, closures, methods, partial
     functions) and those that were typed into a notebook or an interpreter, with all that they
-    refer to. They are serialised by cloudpickle, for the pipe to the process only.
+    refer to. They are serialised by cloudpickle, for the connection to the process only.
 
     Args:
         function: the function.
-        has_same_main: whether the other process runs the script of this one as its main module.
+        has_same_main: whether the other process runs the script of this one as its main module. If
+            not, functions of the script, or of a file that the user named, also go by value.
 
     Raises:
         InvalidInput: a function that goes by value refers to something that cannot be copied to
@@ -111,11 +109,16 @@ def importable(function: Function, has_same_main: bool = True) -> Load:
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     load = partial(find, str(module), str(name))
     try:
-        is_lost = module == "__main__" and not has_same_main
+        is_lost = not has_same_main and _is_of_file(str(module))
         found = None if is_lost or _was_typed_in(function) else load()
     except (ImportError, AttributeError):
         found = None
-    return load if found is function else partial(pickle.loads, _by_value(function))
+    return load if found is function else partial(pickle.loads, _by_value(function, str(module)))
+
+
+def _is_of_file(module: str) -> bool:
+    """Whether a module is a file that another process does not know by this name."""
+    return module == "__main__" or module.startswith(USER_FILE)
 
 
 def _was_typed_in(function: Function) -> bool:
@@ -131,10 +134,13 @@ def _is_same(file: str, other: str) -> bool:
     return os.path.abspath(file) == os.path.abspath(other)
 
 
-def _by_value(function: Function) -> bytes:
+def _by_value(function: Function, module: str) -> bytes:
     import cloudpickle
 
+    file = sys.modules.get(module) if module.startswith(USER_FILE) else None
     try:
+        if file is not None:
+            cloudpickle.register_pickle_by_value(file)
         return bytes(cloudpickle.dumps(function))
     except Exception as error:  # whatever an object's own way of being pickled raises
         name = getattr(function, "__qualname__", None) or type(function).__name__
@@ -146,6 +152,9 @@ def _by_value(function: Function) -> bytes:
             fix="Create them inside the function, or call it in this process: without workers, or "
             "in a ThreadPoolExecutor.",
         ) from error
+    finally:
+        if file is not None:
+            cloudpickle.unregister_pickle_by_value(file)
 
 
 def find(module: str, name: str) -> Function:
@@ -220,6 +229,18 @@ def _kill_tree(pid: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         if sys.platform != "win32":
             os.killpg(pid, signal.SIGKILL)
+
+
+def resident_of_tree(pid: int) -> int:
+    """Resident bytes of a process and all its children; 0 if it has ended."""
+    import psutil
+
+    try:
+        worker = psutil.Process(pid)
+        tree = [worker, *worker.children(recursive=True)]
+    except psutil.Error:
+        return 0
+    return sum(map(_resident, tree))
 
 
 def _resident(process: object) -> int:

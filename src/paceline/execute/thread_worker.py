@@ -23,6 +23,7 @@ class ThreadWorker:
     continues.
     """
 
+    name: str | None = None
     start_advice = ""
     serves_once = False
     loss: Loss = "own"

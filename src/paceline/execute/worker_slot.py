@@ -31,6 +31,10 @@ class FunctionWorker(Protocol):
     serves_once: bool
 
     @property
+    def name(self) -> str | None:
+        """Its process or machine in the study's record; None for the machine of the study."""
+
+    @property
     def memory(self) -> int:
         """Bytes of memory in use."""
 

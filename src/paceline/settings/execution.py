@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from paceline.core import InvalidInput, checks, shown
 from paceline.settings.rules import (
     Change,
     FromMemory,
@@ -34,6 +35,14 @@ class ExecutionOptions(TypedDict, total=False):
     """Where trials run: the name of an executor, or a class of executors; see
     `paceline.execute.create`. None for Paceline's own, in this process or in ``workers``.
     """
+    address: str | None
+    """Only with ``executor="ray"``: the cluster, such as ``"10.0.0.1:6379"``; ``"auto"`` for the
+    one that runs on this machine, ``"local"`` for a new one. See `paceline.execute.Ray`.
+    """
+    cpus_per_worker: float | None
+    """Only with ``executor="ray"``: the cores of each worker."""
+    gpus_per_worker: float | None
+    """Only with ``executor="ray"``: the GPUs of each worker."""
     store: str | None
     """Where the study's record is kept: the name of a store, or its address; None for an SQLite
     database in the study's directory.
@@ -44,17 +53,26 @@ class FunctionExecutionOptions(TypedDict, total=False):
     """Options of `paceline.optimize` about where the function is called."""
 
     time_limit: float | str | None
-    """Only with ``workers`` or a pool as ``executor``: how long one trial may take, such as
-    ``"15m"``. In a pool the function is interrupted at its next Python instruction.
+    """Only with ``workers`` or an ``executor``: how long one trial may take, such as ``"15m"``. In
+    a pool the function is interrupted at its next Python instruction.
     """
     memory_limit: int | str | None
-    """Only with ``workers``: how much memory one trial may take, such as ``"2GiB"``."""
+    """Only with ``workers``, or on Ray: how much memory one trial may take, such as ``"2GiB"``."""
     executor: Any
     """Where trials run: any ``concurrent.futures.Executor``, such as a ProcessPoolExecutor, one of
     loky, or ``client.get_executor()`` of Dask; ``workers`` is then how many calls run at once, by
-    default as many as it has workers. Or the name of an executor, or a class of executors; see
-    `paceline.execute.create`. None for Paceline's own, in this process or in ``workers``.
+    default as many as it has workers. Or ``"ray"``: actors of a Ray cluster, see
+    `paceline.execute.Ray`. Or the name or class of another executor; see `paceline.execute.create`.
+    None for Paceline's own, in this process or in ``workers``.
     """
+    address: str | None
+    """Only with ``executor="ray"``: the cluster, such as ``"10.0.0.1:6379"``; ``"auto"`` for the
+    one that runs on this machine, ``"local"`` for a new one. See `paceline.execute.Ray`.
+    """
+    cpus_per_worker: float | None
+    """Only with ``executor="ray"``: the cores of each worker."""
+    gpus_per_worker: float | None
+    """Only with ``executor="ray"``: the GPUs of each worker."""
     store: str | None
     """Where the study's record is kept: the name of a store, or its address; None for an SQLite
     database in the study's directory.
@@ -72,12 +90,47 @@ def _executor(_: str, value: Any) -> Any:
     return value if value is None or isinstance(value, str) else FromMemory(f"the executor {name}")
 
 
+def ray_address(name: str, value: Any) -> str:
+    """Checks the address of a Ray cluster.
+
+    Raises:
+        InvalidInput: it has another form, or is that of a Ray Client server.
+    """
+    text = value.strip() if isinstance(value, str) else ""
+    host, _, port = text.rpartition(":")
+    expected = "'auto', 'local', or a host and a port, such as '10.0.0.1:6379'"
+    if "://" in text:
+        raise InvalidInput(
+            f"{name} is {value!r}, which is not that of a cluster itself",
+            expected=expected,
+            fix="Run Paceline on a machine of the cluster, for instance with: ray job submit",
+        )
+    if text in ("auto", "local") or (host and port.isdigit()):
+        return text
+    raise InvalidInput(f"{name} is {shown(value)}", expected=expected)
+
+
+def _amount(name: str, value: Any) -> float:
+    expected = "a number above 0"
+    found = checks.number(name, value, expected)
+    if found <= 0:
+        raise InvalidInput(f"{name} is {shown(value)}", expected=expected)
+    return found
+
+
+def _number(value: float) -> str:
+    return f"{value:.15g}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionSettings(Group):
     """Where and with what trials run.
 
     Attributes:
         executor: its name; None for the standard one.
+        address: of a Ray cluster; None for the default of `paceline.execute.Ray`, as below.
+        cpus_per_worker: cores of each worker there.
+        gpus_per_worker: GPUs of each worker there.
         store: its name or address; None for the standard one.
         workers: processes that call a function; None for the process of the study.
         time_limit: seconds that one trial in a worker may take.
@@ -88,7 +141,28 @@ class ExecutionSettings(Group):
     """
 
     executor: str | FromMemory | None = setting(
-        None, _executor, Change.SILENT, terminal=Terminal(help="The name of an executor.")
+        None,
+        _executor,
+        Change.SILENT,
+        terminal=Terminal(help="Where trials run: ray, for a Ray cluster, or another executor."),
+    )
+    address: str | None = setting(
+        None,
+        optional(ray_address),
+        Change.SILENT,
+        terminal=Terminal(help="The Ray cluster: HOST:PORT, auto, or local for a new one."),
+    )
+    cpus_per_worker: float | None = setting(
+        None,
+        optional(_amount),
+        Change.SILENT,
+        terminal=Terminal(float, "Cores of each worker on Ray.", write=_number),
+    )
+    gpus_per_worker: float | None = setting(
+        None,
+        optional(_amount),
+        Change.SILENT,
+        terminal=Terminal(float, "GPUs of each worker on Ray.", write=_number),
     )
     store: str | None = setting(
         None,

@@ -11,7 +11,7 @@ from typing import Any
 
 from paceline.core import Budget, InvalidInput
 from paceline.core.checks import flag
-from paceline.execute import factory_of, name_of
+from paceline.execute import Ray, factory_of, name_of
 from paceline.settings.description import Settings, default_settings
 from paceline.settings.function import FUNCTION, Kind
 from paceline.settings.rules import FromMemory
@@ -22,6 +22,8 @@ from paceline.study.plan.initial_search import choose_search
 from paceline.study.plan.limits import check_limits, limits_of, seed_of
 from paceline.study.plan.network_definition import with_networks
 from paceline.study.resume.existing import Existing, check_kind
+
+_OF_RAY = ("address", "cpus_per_worker", "gpus_per_worker")
 
 
 def define(
@@ -96,15 +98,28 @@ def define(
 def _with_executor(
     settings: Settings, given: Mapping[str, Any], directory: Path, searches: bool
 ) -> tuple[Settings, Any]:
-    """The settings with the executor's name if it is registered; and the executor."""
-    if "executor" in given:
-        executor = given["executor"]
-        factory_of(executor)  # raises the right error
-        return settings.updated({"executor": name_of(executor) or executor}), executor
+    """The settings with the executor's name if it is registered; and the executor.
+
+    Raises:
+        InvalidInput: there is no such executor, or it is not known any more.
+    """
     known = settings.execution.executor
-    if isinstance(known, FromMemory) and searches:
+    executor = given.get("executor", None if isinstance(known, FromMemory) else known)
+    if "executor" in given:
+        factory_of(executor)  # raises the right error
+        own = executor.settings if isinstance(executor, Ray) else {}
+        again = {name: given[name] for name in (*_OF_RAY, "workers") if name in given}
+        settings = settings.updated({"executor": name_of(executor) or executor, **own, **again})
+    elif isinstance(known, FromMemory) and searches:
         raise InvalidInput(
             f"the executor of study {directory} was passed from memory, so it is not known",
             expected="that executor again, or the name of another one, such as 'local'",
         )
-    return settings, None if isinstance(known, FromMemory) else known
+    if settings.execution.executor == Ray.name:
+        return settings, Ray.of(settings.execution)
+    for name in _OF_RAY:
+        if name in given:
+            raise InvalidInput(
+                f"{name} was given, and trials do not run on Ray", expected="executor='ray' with it"
+            )
+    return settings.updated(dict.fromkeys(_OF_RAY)), executor

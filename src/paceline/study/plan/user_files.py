@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from paceline.core import InvalidInput, process_state
+from paceline.execute.process_worker import USER_FILE
 
 _neighbours: dict[str, dict[str, ModuleType]] = {}
 """Modules that files of a folder imported from it, by folder and name."""
@@ -28,7 +29,7 @@ def run_file(path: Path, expected: str) -> ModuleType:
         InvalidInput: it cannot be run.
     """
     _enter(str(path.parent))
-    name = f"_paceline_build_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    name = f"{USER_FILE}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -80,7 +81,7 @@ def _leave(folder: str, before: set[str]) -> None:
 def _is_in(folder: str, name: str) -> bool:
     """Whether a module, or its top-level package, is in the folder itself."""
     file = getattr(sys.modules.get(name.partition(".")[0]), "__file__", None)
-    if file is None or name.startswith("_paceline_build_"):
+    if file is None or name.startswith(USER_FILE):
         return False
     place = Path(file)
     return str((place.parent if place.stem == "__init__" else place).parent) == folder

@@ -1,0 +1,112 @@
+"""The executor on Ray, as users ask for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from paceline.core import InvalidInput
+from paceline.execute.base import Executor
+from paceline.execute.work import FunctionWork, Work, registry
+from paceline.settings.execution import ExecutionSettings
+
+if TYPE_CHECKING:
+    from paceline.execute.function_call import Function
+    from paceline.execute.process_worker import Load
+    from paceline.execute.ray.cluster import Share
+
+_FIELDS = ("address", "cpus_per_worker", "gpus_per_worker", "workers")
+
+
+@dataclass(frozen=True, slots=True)
+class Ray:
+    """Runs trials on a Ray cluster: ``executor=paceline.execute.Ray(address="auto")``.
+
+    ``executor="ray"`` is the same with all defaults.
+
+    Attributes:
+        address: of the cluster, such as ``"10.0.0.1:6379"``; ``"auto"`` for the one that runs on
+            this machine, ``"local"`` for a new one on this machine, for this study only. None for
+            the one that this process is connected to, or that runs here, else a new one.
+        cpus_per_worker: cores of each worker; None for one.
+        gpus_per_worker: GPUs of each worker; None for none.
+        workers: how many workers at most; None for as many as the cluster has room for, also when
+            nodes join.
+    """
+
+    name: ClassVar[str] = "ray"
+
+    address: str | None = None
+    cpus_per_worker: float | None = None
+    gpus_per_worker: float | None = None
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the values.
+
+        Raises:
+            InvalidInput: one that cannot be used.
+        """
+        ExecutionSettings().updated({name: getattr(self, name) for name in _FIELDS})
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings of a study that have the same effect."""
+        return {"executor": self.name, **{name: getattr(self, name) for name in _FIELDS}}
+
+    @classmethod
+    def of(cls, settings: ExecutionSettings) -> "Ray":
+        """The executor of a study with these settings."""
+        return cls(**{name: getattr(settings, name) for name in _FIELDS})
+
+    @property
+    def share(self) -> "Share":
+        """What one worker gets of a node."""
+        from paceline.execute.ray.cluster import Share
+
+        cpus, gpus = self.cpus_per_worker, self.gpus_per_worker
+        return Share(1.0 if cpus is None else cpus, gpus or 0.0)
+
+    def __call__(self, work: Work) -> Executor:
+        """Makes the executor.
+
+        Raises:
+            InvalidInput: Ray is not installed, there is no such cluster, or it cannot do the work.
+        """
+        if not isinstance(work, FunctionWork):
+            raise InvalidInput(
+                "executor is Ray, which calls functions, and networks are tuned",
+                expected="executor=None: networks train together as compiled programs of this "
+                "process",
+            )
+        from paceline.execute.function_executor import FunctionExecutor
+        from paceline.execute.ray.functions import RaySupply
+
+        supply = RaySupply(
+            self, work.load or self.loader(work.function), work.metric, work.limits.memory
+        )
+        return FunctionExecutor.of(work, supply)
+
+    def num_calls(self) -> int:
+        """How many calls run at once on the cluster as it is now.
+
+        Raises:
+            InvalidInput: Ray is not installed, there is no such cluster, or no node of it has room
+                for a worker.
+        """
+        from paceline.execute.ray.cluster import connect
+
+        found = connect(self.address).check_room(self.share)
+        return found if self.workers is None else self.workers
+
+    def loader(self, function: "Function") -> "Load":
+        """How a worker gets the function.
+
+        Raises:
+            InvalidInput: it cannot be copied to another process.
+        """
+        from paceline.execute.process_worker import importable
+
+        return importable(function, has_same_main=False)
+
+
+registry.register(Ray(), Ray.name)
