@@ -38,8 +38,14 @@ SEARCHED = {
     "--schedule": [("best", "'best'")],
     "--set": [("units", "NAME=VALUE"), ("units=3", "'units'")],
 }
+ON_RAY = {
+    "--address": [("somewhere", "address is 'somewhere'"), ("a:1", "not run on Ray")],
+    "--cpus-per-worker": [("0", "cpus_per_worker is 0.0"), ("1", "not run on Ray")],
+    "--gpus-per-worker": [("-1", "gpus_per_worker is -1.0")],
+}
 ENDED = {
     "--executor": [("besst", "executor is 'besst'")],
+    **ON_RAY,
     "--prefer": [("big", "'small', 'fast'")],
     "--callback": [("besst", "'besst'")],
 }
@@ -59,6 +65,7 @@ TABLE: Mapping[str, Mapping[str, list[tuple[str, str]]]] = {
         "--keep-models": [("0", "keep_models is 0")],
         "--class-weight": [("3", "--class-weight 0=1,1=5"), ("0=1,99=2", "99")],
         "--executor": [("besst", "executor is 'besst'")],
+        **ON_RAY,
         "--store": [("besst", "store is 'besst'")],
         "--callback": [("besst", "'besst'")],
         "--workers": [("2", "workers was given with data")],

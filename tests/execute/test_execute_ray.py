@@ -27,6 +27,7 @@ from paceline.core.events import EpochMeasured, Event, TrialEnded, TrialStarted
 from paceline.execute import Executor, FunctionWork, Job, Ray, create
 from paceline.execute.function_call import Function
 from paceline.execute.ray import functions
+from paceline.execute.ray.cluster import Cluster
 from paceline.execute.ray.versions import versions
 from paceline.execute.worker_slot import TrialLimits
 from paceline.space import Float, Space
@@ -35,6 +36,9 @@ from paceline.testing.executors import FunctionExecutorContract
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 SPACE = Space([Float("x", 0.0, 1.0)])
 WAIT = 60.0
+
+# JAX warns of forks, which Ray makes to start the processes of a node
+pytestmark = pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
 
 
 @pytest.fixture(scope="module")
@@ -301,7 +305,7 @@ def test_what_the_cluster_has_no_room_for_is_refused(cluster: Any, tmp_path: Pat
         tune(executor=Ray(gpus_per_worker=1))
     with pytest.raises(InvalidInput, match=r"needs 64 cores, and no node"):
         tune(executor="ray", cpus_per_worker=64)
-    room = int(min(node["Resources"]["object_store_memory"] for node in ray.nodes()))
+    room = min(node.store for node in Cluster().nodes())
     big = np.zeros(room + 2**20, np.uint8)
     with pytest.raises(InvalidInput, match=r"are [\d,]+ MiB, and the object store of .* has"):
         create("ray", FunctionWork(lambda hp: float(big[0]), "score", SPACE))

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ _PROBE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class WorkerResources:
     """What one worker gets of a node.
 
     Attributes:
@@ -85,7 +86,7 @@ class Cluster:
             if one.get("Alive")
         ]
 
-    def check_room(self, share: Share) -> int:
+    def check_room(self, share: WorkerResources) -> int:
         """How many workers the whole cluster has room for, were it empty.
 
         Raises:
@@ -103,7 +104,7 @@ class Cluster:
             )
         return found
 
-    def free_room(self, share: Share) -> int:
+    def free_room(self, share: WorkerResources) -> int:
         """How many workers fit into what is free; nearly, since parts of nodes are added up."""
         return share.fits(ray_module().available_resources())
 
@@ -167,7 +168,7 @@ def connect(address: str | None) -> Cluster:
         return Cluster()
     found = None if address == "local" else _find(address)
     try:
-        with _signals_kept():
+        with _quietly():
             if found is None:
                 ray.init("local", include_dashboard=False, **_QUIET)
             else:
@@ -263,12 +264,17 @@ def _own_host() -> str:
 
 
 @contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Puts back the handler of SIGTERM, which ``ray.init`` replaces."""
+def _quietly() -> Iterator[None]:
+    """Puts back the handler of SIGTERM, which ``ray.init`` replaces.
+
+    JAX warns of the forks with which Ray starts its processes; they are followed by an exec.
+    """
     is_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
+            yield
     finally:
         if is_main:
             signal.signal(signal.SIGTERM, before)

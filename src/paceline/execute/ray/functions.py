@@ -5,16 +5,13 @@ import secrets
 from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from paceline.core import InvalidInput, PacelineError
 from paceline.execute.process_worker import Load
-from paceline.execute.ray.cluster import NAMESPACE, connect, ray_module
+from paceline.execute.ray.cluster import NAMESPACE, Cluster, WorkerResources, ray_module
 from paceline.execute.ray.versions import versions
 from paceline.execute.ray.worker import RayWorker
-
-if TYPE_CHECKING:
-    from paceline.execute.ray.options import Ray
 
 _TRIES = 2  # starts of an actor that fail one after the other
 
@@ -30,20 +27,34 @@ class RaySupply:
         link: receives a message when an actor has started, or could not.
     """
 
-    def __init__(self, options: "Ray", load: Load, metric: str, memory_limit: int | None) -> None:
-        """Connects to the cluster; no actor starts yet.
+    def __init__(
+        self,
+        cluster: Cluster,
+        share: WorkerResources,
+        limit: int | None,
+        load: Load,
+        metric: str,
+        memory_limit: int | None,
+    ) -> None:
+        """Sends the function to the cluster; no actor starts yet.
+
+        Args:
+            cluster: where.
+            share: what each actor gets of its node.
+            limit: how many there are at most; None for as many as there is room for.
+            load: imports the function.
+            metric: the objective's name.
+            memory_limit: bytes that a call may take; None for no limit.
 
         Raises:
-            InvalidInput: there is no such cluster, no node of it has room for a worker, or the
-                function is too large for its object store.
+            InvalidInput: no node of the cluster has room for an actor, or the function is too large
+                for its object store.
         """
         from paceline.execute.ray.actor import GROUPS, FunctionActor
 
-        self._cluster, self._share = connect(options.address), options.share
-        self._cluster.check_room(self._share)
-        shipped = self._cluster.put(
-            load, len(pickle.dumps(load)), "the function and what it refers to"
-        )
+        self._cluster, self._share, self.limit = cluster, share, limit
+        cluster.check_room(share)
+        shipped = cluster.put(load, len(pickle.dumps(load)), "the function and what it refers to")
         self._arguments = shipped, metric, versions(), memory_limit
         self._make = ray_module().remote(
             num_cpus=self._share.cpus,
@@ -51,7 +62,6 @@ class RaySupply:
             max_restarts=0,
             concurrency_groups=GROUPS,
         )(FunctionActor)
-        self.limit = options.workers
         self.link: Connection | None
         self.link, self._changed = Pipe(duplex=False)
         self._starting: list[RayWorker] = []

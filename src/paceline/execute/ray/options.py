@@ -12,7 +12,7 @@ from paceline.settings.execution import ExecutionSettings
 if TYPE_CHECKING:
     from paceline.execute.function_call import Function
     from paceline.execute.process_worker import Load
-    from paceline.execute.ray.cluster import Share
+    from paceline.execute.ray.cluster import WorkerResources
 
 _FIELDS = ("address", "cpus_per_worker", "gpus_per_worker", "workers")
 
@@ -59,12 +59,12 @@ class Ray:
         return cls(**{name: getattr(settings, name) for name in _FIELDS})
 
     @property
-    def share(self) -> "Share":
+    def share(self) -> "WorkerResources":
         """What one worker gets of a node."""
-        from paceline.execute.ray.cluster import Share
+        from paceline.execute.ray.cluster import WorkerResources
 
         cpus, gpus = self.cpus_per_worker, self.gpus_per_worker
-        return Share(1.0 if cpus is None else cpus, gpus or 0.0)
+        return WorkerResources(1.0 if cpus is None else cpus, gpus or 0.0)
 
     def __call__(self, work: Work) -> Executor:
         """Makes the executor.
@@ -79,10 +79,12 @@ class Ray:
                 "process",
             )
         from paceline.execute.function_executor import FunctionExecutor
+        from paceline.execute.ray.cluster import connect
         from paceline.execute.ray.functions import RaySupply
 
+        load = work.load or self.loader(work.function)
         supply = RaySupply(
-            self, work.load or self.loader(work.function), work.metric, work.limits.memory
+            connect(self.address), self.share, self.workers, load, work.metric, work.limits.memory
         )
         return FunctionExecutor.of(work, supply)
 
