@@ -1,6 +1,7 @@
 """Studies of the same space share compiled programs, whatever configurations they draw."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from paceline.execute import Executor, NetworkWork, Work, create
 from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.prepare import structural_hint
 from paceline.space import Choice, Float, Space
+from paceline.train.trace_cache import TraceCache
 
 
 def build(hp: Any) -> keras.Model:
@@ -35,11 +37,16 @@ def build(hp: Any) -> keras.Model:
 
 def compiled(directory: Path, seed: int, trials: int) -> Sequence[tuple[int, bool]]:
     """The number of lanes of each program of a study, and whether it was compiled from scratch."""
+    study = studied(directory / str(seed), seed, trials)
+    return [(one.num_lanes, one.from_scratch > 0) for one in study.record.compilations]
+
+
+def studied(directory: Path, seed: int, trials: int) -> paceline.Study:
     x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
-    study = paceline.tune(
+    return paceline.tune(
         build,
         (x, x.sum(1)),
-        study=directory / str(seed),
+        study=directory,
         objective="val_loss",
         epochs=1,
         trials=trials,
@@ -48,7 +55,6 @@ def compiled(directory: Path, seed: int, trials: int) -> Sequence[tuple[int, boo
         display=False,
         final=False,
     )
-    return [(one.num_lanes, one.from_scratch > 0) for one in study.record.compilations]
 
 
 def test_a_study_with_another_seed_compiles_nothing(tmp_path: Path) -> None:
@@ -58,6 +64,38 @@ def test_a_study_with_another_seed_compiles_nothing(tmp_path: Path) -> None:
     assert [is_new for _, is_new in second] == [False, False]
     lanes = {num_lanes for num_lanes, _ in [*first, *second]}
     assert all(num_lanes & (num_lanes - 1) == 0 for num_lanes in lanes)
+
+
+def test_what_was_kept_changes_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes = Path(os.environ["PACELINE_CACHE"], "lanes.json").read_text()
+    traced: list[object] = []
+    found = []
+    for cache, seed in (("kept", 5), ("kept", 6), ("empty", 6)):
+        directory = tmp_path / cache
+        directory.mkdir(exist_ok=True)
+        (directory / "lanes.json").write_text(lanes)
+        with monkeypatch.context() as changed:
+            changed.setenv("PACELINE_CACHE", str(directory))
+            changed.setattr(TraceCache, "_trace", counting(TraceCache._trace, traced))
+            study = studied(tmp_path / f"{cache} {seed}", seed, trials=6)
+        found.append((study, len(traced)))
+        traced.clear()
+    (first, _), (kept, few), (empty, many) = found
+    assert {trial.config["activation"] for trial in kept.trials} == {"relu", "tanh"}
+    assert few == 2 < many  # one for each activation
+    for one, other in zip(kept.trials, empty.trials, strict=True):
+        assert one.config == other.config
+        measured = zip(one.measurements, other.measurements, strict=True)
+        assert all(a.metrics == b.metrics for a, b in measured)
+    assert [trial.config for trial in first.trials] != [trial.config for trial in kept.trials]
+
+
+def counting(function: Callable[..., Any], calls: list[object]) -> Callable[..., Any]:
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        return function(*args, **kwargs)
+
+    return counted
 
 
 def test_a_study_may_continue_with_merging_switched_off(tmp_path: Path) -> None:

@@ -80,10 +80,26 @@ def test_all_functions_are_known_after_a_few_networks(
 ) -> None:
     own = [(place, function, rounded) for place in range(3)]
     row = (0.123, 0.456, 0.789)
-    assert learned(own, count=2).predict(numbers(row)) is None
-    predicted = learned(own, count=6).predict(numbers(row))
+    assert learned(own, count=1).predict(numbers(row)) is None
+    predicted = learned(own, count=4).predict(numbers(row))
     assert predicted is not None
     assert predicted.tobytes() == constants(own, row).tobytes()
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows, formulas, rates)
+def test_the_examples_alone_give_the_same_predictions(
+    all_rows: list[tuple[float, ...]], own: list[Formula], rate: float
+) -> None:
+    known, again = KnownConstants(), KnownConstants()
+    for row in all_rows:
+        known.add(numbers(row), constants(own, row))
+    for example in known.examples:
+        again.add(dict(zip(known.names or (), example.numbers, strict=True)), example.constants)
+    for row in (*all_rows, (rate, 1 - rate, 0.1)):
+        one, other = known.predict(numbers(row)), again.predict(numbers(row))
+        assert (one is None) == (other is None)
+        assert one is None or other is None or one.tobytes() == other.tobytes()
 
 
 @pytest.mark.parametrize("function", UNKNOWN)

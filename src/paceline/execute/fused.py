@@ -182,13 +182,15 @@ class FusedExecutor:
         group = block.groups.popleft()
         leader = group[-1].trial
         for prepared in self._preparation.prepare(group):
+            key = ""
+            if isinstance(prepared, PreparedNetwork) and prepared.traced is not None:
+                events += self._note_validation(prepared)
+                prepared, key = self._merging.assign(prepared)
             if isinstance(prepared, FailedBuild):
                 events += _failed(prepared)
             elif prepared.traced is None:
                 events += self._queue_fit(prepared)
             else:
-                events += self._note_validation(prepared)
-                prepared, key = self._merging.assign(prepared)
                 block.ready.setdefault(key, []).append(self._entry(prepared, key))
                 self._launch_early(block, key)
         events += [Noted(note) for note in self._merging.notes]
@@ -232,10 +234,9 @@ class FusedExecutor:
             f"batch_size={size}) gives the same scores; larger batches might not, since "
             f"{traced.unmerged_reason}."
         )
-        if note in self._reasons:
-            return []
+        new: list[Event] = [] if note in self._reasons else [Noted(note)]
         self._reasons.add(note)
-        return [Noted(note)]
+        return new
 
     def _launch_early(self, block: "_Block", key: str) -> None:
         """Launches networks before all of the block are prepared.

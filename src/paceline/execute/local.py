@@ -29,27 +29,13 @@ def _of_function(work: FunctionWork) -> Executor:
 
 
 def _of_networks(work: NetworkWork) -> Executor:
-    from paceline.execute.expected_networks import ExpectedNetworks
     from paceline.execute.fused import FusedExecutor
-    from paceline.execute.prepare import Preparation, structural_hint
-    from paceline.train.calibration import capacity
-    from paceline.train.device_facts import DeviceFacts
-    from paceline.train.lane_count import LaneCount
+    from paceline.execute.network_parts import NetworkParts
 
-    fused = work.backend == "jax"
-    preparation = Preparation(
-        work.build, work.data, work.options, work.space, work.loop_names, fused, work.discovery
+    parts = NetworkParts.of(work)
+    return FusedExecutor(
+        parts.preparation, work.options, parts.hint, parts.lane_count, parts.expected
     )
-    device = DeviceFacts.of_machine()
-    lane_count = LaneCount(
-        device,
-        capacity() if fused else None,
-        work.options.memory or device.memory,
-        work.one_by_one,
-    )
-    hint = structural_hint(work.structural, work.space)
-    expected = ExpectedNetworks(work.space, hint, work.num_configs, work.num_repeats)
-    return FusedExecutor(preparation, work.options, hint, lane_count, expected)
 
 
 registry.register(local, LOCAL)

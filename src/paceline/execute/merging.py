@@ -8,7 +8,7 @@ import jax
 from paceline.core import Configuration
 from paceline.execute.changed_steps import may_differ_by_sizes, why_steps_differ
 from paceline.execute.expected_networks import ExpectedNetworks
-from paceline.execute.prepare import Preparation, PreparedNetwork
+from paceline.execute.prepare import FailedBuild, Preparation, PreparedNetwork
 from paceline.execute.size_range import Shapes, SizeRange, fitting_sizes
 from paceline.train.lane_count import lane_bytes
 from paceline.train.merged_lanes import program_key
@@ -82,12 +82,17 @@ class NetworkMerging:
         if self.is_enabled:
             self.preparation.traces.is_merged = self.is_merged
 
-    def assign(self, prepared: PreparedNetwork) -> tuple[PreparedNetwork, str]:
-        """The network, and the key of its program; traces it again if it needs steps of its own."""
+    def assign(self, prepared: PreparedNetwork) -> tuple[PreparedNetwork | FailedBuild, str]:
+        """The network, and the key of its program; traces it again if it needs steps of its own.
+
+        The key is empty if that fails, or if the network needs ``fit`` then.
+        """
         key = self.program_key(prepared)
         if key not in self._buckets and prepared.traced and prepared.traced.of_other_sizes:
-            prepared = self.preparation.trace_again(prepared)
-            key = self.program_key(prepared)
+            again = self.preparation.trace_again(prepared)
+            if isinstance(again, FailedBuild) or again.traced is None:
+                return again, ""
+            prepared, key = again, self.program_key(again)
         if key in self._buckets:
             self._known_of(key).trials += [job.trial for job in prepared.jobs]
         return prepared, key
@@ -131,7 +136,7 @@ class NetworkMerging:
             if not _may_merge(known.buckets, sizes):
                 return traced.key
             if not traced.of_other_sizes:
-                known.structure.check(traced)
+                self._check(known.structure, traced, sizes)
             largest = known.buckets.of(sizes)
         except CannotMerge as error:
             self._note(str(error))
@@ -149,6 +154,21 @@ class NetworkMerging:
         key = program_key(traced.structure_key, largest, known.buckets.ragged)
         self._buckets.setdefault(key, Bucket(known.structure, largest, known.buckets.ragged))
         return key if self._is_right(key, traced) else traced.key
+
+    def _check(self, structure: Structure, traced: TracedModel, sizes: Sizes) -> None:
+        """Compares the steps of a network with those that its sizes lead to.
+
+        Raises:
+            CannotMerge: they differ.
+        """
+        traces = self.preparation.traces
+        try:
+            structure.check(traced)
+        except CannotMerge:
+            traces.compared_sizes(traced.structure_key, are_right=False)
+            raise
+        if structure.differing(sizes):
+            traces.compared_sizes(traced.structure_key, are_right=True)
 
     def _is_right(self, key: str, traced: TracedModel) -> bool:
         """Whether a network trains in a program as alone; compared once for each size.
@@ -185,6 +205,8 @@ class NetworkMerging:
         """No longer merges the networks of a program's structure, for ``reason``."""
         known = self._known_of(key)
         known.buckets, known.reason, known.trials = None, reason, []
+        structure_key = known.structure.traced.structure_key
+        self.preparation.traces.compared_sizes(structure_key, are_right=False)
 
     def _known_of(self, key: str) -> _Known:
         structure = self._buckets[key].structure

@@ -85,6 +85,7 @@ class Preparation:
         names: frozenset[str],
         fused: bool,
         discovery: Discovery | None = None,
+        traces: TraceCache[Job] | None = None,
     ) -> None:
         """Nothing is built yet.
 
@@ -97,6 +98,7 @@ class Preparation:
                 not ask for.
             fused: whether networks may train in cohorts.
             discovery: how the space was found; later builds are added to its observations.
+            traces: traces the networks; None for a cache that keeps nothing on disk.
         """
         self.space = space
         self._discovery = discovery
@@ -104,7 +106,7 @@ class Preparation:
         self._build, self._options, self.loop_names, self._fused = build, options, names, fused
         self._data: Sequence[Data] = data if isinstance(data, Sequence) else (data,)
         self._feeds: dict[tuple[int, int], ArrayFeed | StreamFeed] = {}
-        self.traces: TraceCache[Job] = TraceCache()
+        self.traces: TraceCache[Job] = TraceCache() if traces is None else traces
         # shorter trials of a training that several trials share, by the number of the longest
         self._shorter: dict[int, list[int]] = {}
         self._refused: set[int] = set()
@@ -184,8 +186,11 @@ class Preparation:
         if not numbers or (not has_arrays and all(is_always_lifted(config[n]) for n in numbers)):
             return None
         try:
-            model = self.build_again(other, prepared)
-            traced = trace(model, prepared.feed)
+            hp = HyperParameters(self.space, other)
+            model = self._built(hp, prepared)
+            # not the feed of the network, whose validation batches may be larger ones
+            feed = self.feed(config, prepared.leader.split)
+            traced = self.traces.probe(model, hp.config, feed)
         except Exception:  # optional: the network itself was built
             return None
         if prepared.traced is None:
@@ -213,10 +218,15 @@ class Preparation:
                 wrong += [job.trial, *self._shorter.get(job.trial, ())]
         return wrong
 
-    def trace_again(self, prepared: PreparedNetwork) -> PreparedNetwork:
+    def trace_again(self, prepared: PreparedNetwork) -> PreparedNetwork | FailedBuild:
         """The same network with its own steps, in place of those of a network of other sizes."""
-        model = self.build_again(prepared.leader.config, prepared)
-        return replace(prepared, traced=trace(model, prepared.feed))
+        try:
+            model = self.build_again(prepared.leader.config, prepared)
+            return replace(prepared, traced=trace(model, prepared.feed))
+        except CannotTrace as error:
+            return self.rebuild(prepared, str(error))
+        except Exception:
+            return FailedBuild(prepared.jobs, traceback.format_exc())
 
     def refuse(self, trials: Iterable[int]) -> None:
         """Lets trials fail when they are prepared again: their results are in doubt."""
@@ -232,7 +242,9 @@ class Preparation:
 
     def build_again(self, config: Configuration, prepared: PreparedNetwork) -> keras.Model:
         """Builds the model of a configuration for the batches of a prepared network."""
-        hp = HyperParameters(self.space, config)
+        return self._built(HyperParameters(self.space, config), prepared)
+
+    def _built(self, hp: HyperParameters, prepared: PreparedNetwork) -> keras.Model:
         return build_model(
             self._build, hp, prepared.leader.seed, lambda: prepared.feed.batch_spec("train")
         )

@@ -12,15 +12,14 @@ import json
 import os
 import time
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import platformdirs
 from jax import lax
 
+from paceline.train.cache_files import cache_directory, write_text
 from paceline.train.constant_lifting import lift_constants
 from paceline.train.cost_estimate import peak_bytes
 
@@ -38,11 +37,6 @@ _SUFFICIENT = 0.75
 State = list[jax.Array]
 
 
-def cache_directory() -> Path:
-    """Paceline's cache directory for this machine; ``PACELINE_CACHE`` overrides it."""
-    return Path(os.environ.get("PACELINE_CACHE") or platformdirs.user_cache_dir("paceline"))
-
-
 def capacity() -> int | None:
     """Bytes of lanes that this machine trains best at once; None if more are always faster.
 
@@ -57,10 +51,7 @@ def capacity() -> int | None:
         known = {}
     if key not in known:
         known[key] = _measure(device.platform)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_text(json.dumps(known, indent=1))
-        partial.replace(path)
+        write_text(path, json.dumps(known, indent=1))
     return None if known[key] is None else int(known[key])
 
 

@@ -12,7 +12,7 @@ import jax
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 from paceline.core import process_state
-from paceline.train.calibration import cache_directory
+from paceline.train.cache_files import cache_directory
 from paceline.train.internals import set_xla_log_level
 
 _IDENTIFYING_FIELDS = ("model name", "flags", "CPU implementer", "CPU part", "Features")

@@ -16,6 +16,7 @@ A candidate remains as long as its value equals the constant, bit for bit, for a
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
@@ -39,21 +40,41 @@ _FUNCTIONS: tuple[Callable[[Any], Any], ...] = (
 )
 _ROUNDINGS = (np.float64, np.float32, np.float16, jnp.bfloat16)
 
-_MIN_NETWORKS = 2  # before the constants of another one are guessed, to confirm the candidates
+_MIN_NETWORKS = 2  # before the constants of another one are predicted
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """A traced network.
+
+    Attributes:
+        numbers: all numbers of its configuration, float64 ``(num_numbers,)``.
+        constants: all its constants, float64 ``(num_constants,)``.
+    """
+
+    numbers: Floats
+    constants: Floats
 
 
 class KnownConstants:
     """The constants of networks of one structure.
 
-    Nothing is predicted until the constants of a network were guessed right before it was added.
+    Two networks suffice for a prediction: a constant that varies has to equal the same function of
+    the same number in both, bit for bit.
+
+    Attributes:
+        names: of the numbers of a configuration; None before a network was added.
+        examples: those of the networks added that have ruled out a candidate or shown that a
+            number or a constant varies. Added anew, they give the same predictions.
     """
 
     def __init__(self) -> None:
+        self.names: tuple[str, ...] | None = None
+        self.examples: list[Example] = []
         self._num_networks = 0
-        self._is_confirmed = False
 
-    def add(self, numbers: Mapping[str, float], constants: Floats) -> None:
-        """Adds a traced network.
+    def add(self, numbers: Mapping[str, float], constants: Floats) -> bool:
+        """Adds a traced network; returns whether that has changed `examples`.
 
         Args:
             numbers: all numbers of its configuration, by name.
@@ -63,22 +84,26 @@ class KnownConstants:
             ValueError: it has other numbers, or another number of constants, than those before it.
         """
         values, bits = self._values(numbers), _bits(constants)
-        if self._num_networks == 0:
-            self._names = tuple(numbers)
+        if self.names is None:
+            self.names = tuple(numbers)
             self._first_values, self._first = _bits(values), bits
             self._varies = np.zeros(len(values), bool)
             self._is_fixed = np.ones(len(bits), bool)
             self._constant, self._candidate = np.nonzero(bits[:, None] == _candidates(values))
+            is_new = True
         else:
             if bits.shape != self._first.shape:
                 raise ValueError(f"{bits.size} constants instead of {self._first.size}")
-            guess = self._guess(values)
-            self._is_confirmed |= guess is not None and bool((guess == bits).all())
+            before = self._extent
             self._varies |= _bits(values) != self._first_values
             self._is_fixed &= bits == self._first
             fits = _candidates(values)[self._candidate] == bits[self._constant]
             self._constant, self._candidate = self._constant[fits], self._candidate[fits]
+            is_new = self._num_networks < _MIN_NETWORKS or self._extent != before
         self._num_networks += 1
+        if is_new:
+            self.examples.append(Example(values, np.array(constants, np.float64)))
+        return is_new
 
     def predict(self, numbers: Mapping[str, float]) -> Floats | None:
         """The constants of a network, float64 ``(num_constants,)``; None if they are not known.
@@ -86,8 +111,17 @@ class KnownConstants:
         They are known if all candidates of each constant have the same value, and each number is
         either the same as in all networks so far or known to vary between them.
         """
-        guess = self._guess(self._values(numbers)) if self._is_confirmed else None
-        return None if guess is None else guess.view(np.float64)
+        values = self._values(numbers)
+        if self._num_networks < _MIN_NETWORKS or not self._is_explained.all():
+            return None
+        # a number that never varied may matter in an unknown way
+        if ((_bits(values) != self._first_values) & ~self._varies).any():
+            return None
+        found = _candidates(values)[self._candidate]
+        guess = self._first.copy()
+        varying = ~self._is_fixed[self._constant]
+        guess[self._constant[varying]] = found[varying]
+        return guess.view(np.float64) if (guess[self._constant] == found).all() else None
 
     @property
     def is_unpredictable(self) -> bool:
@@ -100,20 +134,13 @@ class KnownConstants:
         explained[self._constant] = True
         return explained
 
-    def _guess(self, values: Floats) -> Bits | None:
-        if self._num_networks < _MIN_NETWORKS or not self._is_explained.all():
-            return None
-        # a number that never varied may matter in an unknown way
-        if ((_bits(values) != self._first_values) & ~self._varies).any():
-            return None
-        found = _candidates(values)[self._candidate]
-        guess = self._first.copy()
-        varying = ~self._is_fixed[self._constant]
-        guess[self._constant[varying]] = found[varying]
-        return guess if (guess[self._constant] == found).all() else None
+    @property
+    def _extent(self) -> tuple[int, int, int]:
+        """How many numbers vary, constants are fixed, and candidates remain."""
+        return int(self._varies.sum()), int(self._is_fixed.sum()), len(self._candidate)
 
     def _values(self, numbers: Mapping[str, float]) -> Floats:
-        if self._num_networks and tuple(numbers) != self._names:
+        if self.names is not None and tuple(numbers) != self.names:
             raise ValueError("the numbers have other names")
         return np.array(list(numbers.values()), np.float64)
 

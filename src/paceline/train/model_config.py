@@ -44,14 +44,15 @@ class ModelConfig:
             with their sign and whether they are larger than 1.
         family: the same as ``structure`` without the values of whole numbers that are sizes of
             layers, such as numbers of units.
-        numbers: all floats and whole numbers, by their place in the configuration, and the sizes of
-            the weights.
+        numbers: all floats and whole numbers, by their place in the configuration.
+        sizes: the lengths of the axes of all weights and their products: means are divided by them.
     """
 
     exact: str
     structure: str
     family: str
     numbers: Mapping[str, float]
+    sizes: Mapping[str, float]
 
 
 def model_config(model: keras.Model) -> ModelConfig | None:
@@ -77,8 +78,8 @@ def model_config(model: keras.Model) -> ModelConfig | None:
         family=_hash(
             ["size" if _is_size(*pair) else _without_value(pair[1]) for pair in everything]
         ),
-        numbers={".".join(map(str, path)): float(v) for path, v in everything if _is_number(v)}
-        | _sizes(model),
+        numbers={".".join(map(str, path)): float(v) for path, v in everything if _is_number(v)},
+        sizes=_sizes(model),
     )
 
 
@@ -102,7 +103,6 @@ def _is_size(path: _Path, value: object) -> bool:
 
 
 def _sizes(model: keras.Model) -> dict[str, float]:
-    """The lengths of the axes of the weights and their products: means are divided by them."""
     sizes: dict[str, float] = {}
     for number, variable in enumerate(model.variables):
         shape = tuple(variable.shape)

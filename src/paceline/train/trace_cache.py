@@ -9,6 +9,9 @@ They are known in three cases, all for models that consist of Keras's own classe
 
 In the last two every sixteenth network of a structure is traced all the same. If its constants are
 not as predicted, the structure is traced from then on.
+
+What traces have shown is kept on disk for other sessions, see `paceline.train.example_files`. There
+a structure is known as soon as one network was traced and agrees: its steps are needed anyway.
 """
 
 import hashlib
@@ -21,7 +24,8 @@ import keras
 from paceline.core import Value
 from paceline.core.logs import logger
 from paceline.train.array_feed import ArrayFeed
-from paceline.train.known_constants import KnownConstants
+from paceline.train.example_files import ExampleFiles
+from paceline.train.known_constants import Example, KnownConstants
 from paceline.train.model_config import ModelConfig, model_config
 from paceline.train.stream_feed import StreamFeed
 from paceline.train.trace import has_known_batches, trace
@@ -74,6 +78,8 @@ class _Structure(Generic[N]):
         since_trace: how many were predicted since the last one was traced.
         is_predictable: False once they were found to have several programs, or a prediction was
             wrong.
+        is_kept: whether it may be kept on disk: across sizes, only if a comparison has shown that
+            the steps of some network follow from its sizes.
     """
 
     like: TracedModel
@@ -82,6 +88,7 @@ class _Structure(Generic[N]):
     predicted: list[PredictedNetwork[N]] = field(default_factory=list)
     since_trace: int = 0
     is_predictable: bool = True
+    is_kept: bool = True
 
     def predict(
         self, model: keras.Model, numbers: Mapping[str, float], feed: ArrayFeed
@@ -96,21 +103,37 @@ class _Structure(Generic[N]):
         found = trace(model, feed, like)
         return found if self._is_of(found) else None
 
-    def learn(self, traced: TracedModel, numbers: Mapping[str, float]) -> None:
-        """Learns from a network that was traced."""
+    def learn(self, traced: TracedModel, numbers: Mapping[str, float]) -> bool:
+        """Learns from a network that was traced; returns whether what is to be kept has changed."""
+        was_predictable, is_new = self.is_predictable, False
         if not self._is_of(traced) or not _are_exact(traced):
             self.is_predictable = False
         if self.is_predictable:
             try:
-                self.constants.add(numbers, traced.all_constants)
+                is_new = self.constants.add(numbers, traced.all_constants)
             except ValueError:  # it has another number of constants
                 self.is_predictable = False
             else:
                 self.is_predictable = not self.constants.is_unpredictable
+        return is_new or self.is_predictable != was_predictable
+
+    def recall(self, examples: Sequence[Example], names: Sequence[str]) -> None:
+        """Learns from networks that were traced in other sessions."""
+        for example in examples:
+            self.constants.add(dict(zip(names, example.numbers, strict=True)), example.constants)
+
+    @property
+    def program(self) -> str:
+        """The key of its networks' program."""
+        return _program_key(self.like, self.across_sizes)
+
+    @property
+    def examples(self) -> Sequence[Example]:
+        """What to keep of it: nothing if its constants cannot be predicted."""
+        return self.constants.examples if self.is_predictable and self.is_kept else ()
 
     def _is_of(self, traced: TracedModel) -> bool:
-        keys = (_program_key(one, self.across_sizes) for one in (traced, self.like))
-        return len(set(keys)) == 1
+        return _program_key(traced, self.across_sizes) == self.program
 
 
 def _are_exact(traced: TracedModel) -> bool:
@@ -127,6 +150,9 @@ def _program_key(traced: TracedModel, across_sizes: bool) -> str:
 class TraceCache(Generic[N]):
     """Traces the networks of a study.
 
+    Args:
+        files: keep what traces show for other sessions; None to keep nothing.
+
     Attributes:
         num_traced: how many networks were traced.
         is_merged: whether a network certainly trains in a program for several sizes, given its
@@ -134,13 +160,16 @@ class TraceCache(Generic[N]):
         doubtful: networks that rest on predictions of a structure for which one was wrong.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, files: ExampleFiles | None = None) -> None:
+        self._files = files
         self.num_traced = 0
         self.is_merged: Callable[[str, Sequence[tuple[int, ...]]], bool] | None = None
         self.doubtful: list[PredictedNetwork[N]] = []
         # both most recent last
         self._recent: dict[_Key, tuple[TracedModel, _Structure[N] | None]] = {}
         self._structures: dict[_Key, _Structure[N]] = {}
+        # keys of structures of which some network has other steps than its sizes lead to
+        self._irregular: set[str] = set()
         # the first network of each program: a jaxpr can be larger than the network
         self._first_of_program: dict[str, TracedModel] = {}
 
@@ -179,6 +208,31 @@ class TraceCache(Generic[N]):
             del self._recent[next(iter(self._recent))]
         return traced
 
+    def probe(
+        self, model: keras.Model, config: Mapping[str, Value], feed: ArrayFeed | StreamFeed
+    ) -> TracedModel:
+        """The same for a network that is not to be trained."""
+        described = model_config(model) if isinstance(feed, ArrayFeed) else None
+        if described is None or isinstance(feed, StreamFeed):
+            return self._trace(model, feed)
+        return self._trace_or_predict(model, config, described, feed)[0]
+
+    def compared_sizes(self, structure_key: str, are_right: bool) -> None:
+        """Takes note of a comparison of a network's steps with those that its sizes lead to.
+
+        If they differ, no network of its structure has the steps of one of other sizes any more.
+        """
+        if not are_right:
+            self._irregular.add(structure_key)
+        for key, structure in self._structures.items():
+            if structure.across_sizes and structure.like.structure_key == structure_key:
+                before = structure.examples
+                structure.is_kept = structure.is_predictable = (
+                    structure.is_predictable and are_right
+                )
+                if structure.examples != before:
+                    self._keep(key, structure)
+
     def _trace_or_predict(
         self,
         model: keras.Model,
@@ -188,7 +242,7 @@ class TraceCache(Generic[N]):
     ) -> tuple[TracedModel, _Structure[N] | None]:
         """The traced network, and the structure by which it was predicted; None if it was not."""
         values = {f"hp.{n}": float(v) for n, v in config.items() if type(v) in (int, float)}
-        numbers = {**described.numbers, **values}
+        numbers = {**described.numbers, **described.sizes, **values}
         if len(numbers) > _MAX_NUMBERS:
             return self._trace(model, feed), None
         keys = {
@@ -196,6 +250,8 @@ class TraceCache(Generic[N]):
                 across_sizes,
                 *sorted((n, repr(v)) for n, v in config.items() if type(v) not in varying),
                 described.family if across_sizes else described.structure,
+                # a layer may have other operations for an axis of length 1
+                *(name for name, size in described.sizes.items() if across_sizes and size == 1),
                 " ".join(numbers),
                 feed.identity,
             )
@@ -224,18 +280,51 @@ class TraceCache(Generic[N]):
     def _learn(
         self, key: _Key, across_sizes: bool, traced: TracedModel, numbers: Mapping[str, float]
     ) -> None:
-        if across_sizes and (self.is_merged is None or not traced.structure_key):
+        if across_sizes and (
+            self.is_merged is None or traced.structure_key in {"", *self._irregular}
+        ):
             return
         structure = self._structures.get(key)
         if structure is None:
-            like = replace(self._with_shared_code(traced), state=())
-            structure = self._structures[key] = _Structure(like, across_sizes)
+            structure, is_new = self._new_structure(key, across_sizes, traced, numbers)
+            self._structures[key] = structure
+        else:
+            is_new = structure.learn(traced, numbers)
         structure.since_trace = 0
-        structure.learn(traced, numbers)
+        if is_new:
+            self._keep(key, structure)
         if structure.predicted and not structure.is_predictable:
             self._doubt(structure)
         if len(self._structures) > _MAX_STRUCTURES:
             del self._structures[next(iter(self._structures))]
+
+    def _new_structure(
+        self, key: _Key, across_sizes: bool, traced: TracedModel, numbers: Mapping[str, float]
+    ) -> tuple[_Structure[N], bool]:
+        """The structure of a network that was traced, and whether what is kept of it has changed.
+
+        What other sessions have kept is used if this network agrees.
+        """
+        like = replace(self._with_shared_code(traced), state=())
+        if self._files is not None:
+            known = _Structure[N](like, across_sizes)
+            examples = self._files.read(key, known.program, tuple(numbers))
+            try:
+                known.recall(examples, tuple(numbers))
+                is_new = known.learn(traced, numbers)
+            except ValueError:  # they have different numbers of constants
+                known.is_predictable = False
+            if examples and known.is_predictable:
+                return known, is_new
+        structure = _Structure[N](like, across_sizes, is_kept=not across_sizes)
+        structure.learn(traced, numbers)
+        return structure, True
+
+    def _keep(self, key: _Key, structure: _Structure[N]) -> None:
+        """Keeps what is known of a structure on disk, or removes what is not known any more."""
+        names = structure.constants.names
+        if self._files is not None and names is not None:
+            self._files.write(key, structure.program, names, structure.examples)
 
     def _structure(self, key: _Key) -> _Structure[N] | None:
         """The structure of a key, which becomes the most recent one."""

@@ -1,0 +1,123 @@
+"""Keeps the constants of traced networks on disk, for other studies on this machine.
+
+What they show of a structure is worked out anew from them, see `paceline.train.known_constants`,
+and is used only after a network of this session was traced and agrees. So an old or wrong file
+costs a trace, as if there was none.
+
+A file is named by a hash of the structure and of what a trace may depend on besides: versions,
+platform, type of processor, and the sources of this package, which change with each version of
+Paceline. It is JSON; floats are written as their bytes, in hexadecimal.
+"""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import jax
+import jaxlib
+import keras
+import numpy as np
+
+from paceline.train.cache_files import cache_directory, write_text
+from paceline.train.disk_cache import processor
+from paceline.train.known_constants import Example, Floats
+
+_MAX_FILES = 1000  # of a few kilobytes each
+_MAX_BYTES = 2**20
+_MAX_EXAMPLES = 16  # a structure that needs more changes in many ways
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleFiles:
+    """A directory with a file for each structure.
+
+    Attributes:
+        directory: the directory; it need not exist.
+    """
+
+    directory: Path
+
+    @classmethod
+    def of_machine(cls) -> Self:
+        """Those in the user's cache directory; removes the least recently used of too many."""
+        files = cls(cache_directory() / "structures" / processor())
+        files.prune(_MAX_FILES)
+        return files
+
+    def read(self, structure: Hashable, program: str, names: Sequence[str]) -> list[Example]:
+        """The examples of a structure; empty if there are none, or the file cannot be used.
+
+        Args:
+            structure: what the networks have in common; its ``repr`` must be the same in each
+                process.
+            program: the program of these networks.
+            names: of the numbers of their configurations.
+        """
+        path = self._path(structure)
+        try:
+            if path.stat().st_size > _MAX_BYTES:
+                return []
+            stored = json.loads(path.read_text("utf-8"))
+            if (stored["program"], stored["names"]) != (program, list(names)):
+                return []
+            examples = [Example(*map(_floats, pair)) for pair in stored["networks"]]
+            os.utime(path)  # so that it is pruned last
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            return []
+        return examples if all(len(one.numbers) == len(names) for one in examples) else []
+
+    def write(
+        self, structure: Hashable, program: str, names: Sequence[str], examples: Sequence[Example]
+    ) -> None:
+        """Replaces the examples of a structure; none, or too many, remove the file.
+
+        A file that cannot be written or removed is none.
+        """
+        path = self._path(structure)
+        networks = [[one.numbers, one.constants] for one in examples]
+        texts = [[array.astype("<f8").tobytes().hex() for array in pair] for pair in networks]
+        stored = {"program": program, "names": list(names), "networks": texts}
+        with contextlib.suppress(OSError):
+            if 0 < len(examples) <= _MAX_EXAMPLES:
+                write_text(path, json.dumps(stored))
+            else:
+                path.unlink(missing_ok=True)
+
+    def prune(self, max_files: int) -> None:
+        """Removes the least recently used files, so that at most ``max_files`` remain."""
+        with contextlib.suppress(OSError):
+            paths = sorted(self.directory.iterdir(), key=lambda path: path.stat().st_mtime)
+            for path in paths[: max(0, len(paths) - max_files)]:
+                path.unlink(missing_ok=True)
+
+    def _path(self, structure: Hashable) -> Path:
+        text = repr((_environment(), structure))
+        return self.directory / f"{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}.json"
+
+
+def _floats(text: str) -> Floats:
+    return np.frombuffer(bytes.fromhex(text), "<f8").astype(np.float64)
+
+
+def _environment() -> tuple[str, ...]:
+    """What steps depend on besides a model and its batches."""
+    device = jax.local_devices()[0]
+    options = (jax.config.jax_enable_x64, jax.config.jax_threefry_partitionable)  # type: ignore[attr-defined]
+    versions = [module.__version__ for module in (jax, jaxlib, keras, np)]
+    kind = (device.platform, device.device_kind, processor(), *map(str, options))
+    return (*versions, *kind, keras.backend.backend(), _sources())
+
+
+@functools.cache
+def _sources() -> str:
+    """A hash of the sources of this package: constants depend on how steps are traced."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
