@@ -24,6 +24,7 @@ from paceline.cli import (
     report,
     search,
     single,
+    warm,
     watch,
 )
 from paceline.cli.echo import echo
@@ -92,6 +93,7 @@ for command in (
     ladder.ladder,
     look.data,
     cluster.cluster,
+    warm.warm,
 ):
     app.command(cls=SettingsCommand)(command)
 app.add_typer(recipe.app, name="recipe")

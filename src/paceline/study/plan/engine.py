@@ -104,18 +104,24 @@ class Engine:
             one_by_one: whether a model or a schedule chooses trials, so that networks start and end
                 one at a time.
         """
+        executor = create(self.definition.executor, self.search_work(one_by_one))
+        if self.settings.evaluation.is_single:
+            return executor
+        from paceline.execute.repeated import RepeatedExecutor
+
+        return RepeatedExecutor(executor, self.division.of_search[0], self.training)
+
+    def search_work(self, one_by_one: bool) -> NetworkWork:
+        """The work of that executor."""
         trials = self.settings.search.trials
         if self.settings.evaluation.is_single:
             # on a stream, trials proposed together stay together: each batch is loaded once for all
             # of them
             few = one_by_one and not isinstance(self.parts, StreamParts)
             data = training_data(self.parts, self.definition.class_weight)
-            return self._executor(data, self.training, few, trials)
-        from paceline.execute.repeated import RepeatedExecutor
-
+            return self._work(data, self.training, few, trials)
         seeds, parts = self.division.of_search
-        executor = self._executor(self._data(parts), self.training, one_by_one, trials, len(seeds))
-        return RepeatedExecutor(executor, seeds, self.training)
+        return self._work(self._data(parts), self.training, one_by_one, trials, len(seeds))
 
     def for_final(self, num_pairs: int) -> Fresh:
         """An executor of finalists, with this number of fresh pairs.
@@ -126,7 +132,8 @@ class Engine:
         seeds = seeds_of(self.definition.seed, FINAL, num_pairs)
         training = replace(self.training, patience=None, keep="last")
         data = self._data(self.division.fresh(num_pairs))
-        return Fresh(self._executor(data, training, False, _FINALISTS, num_pairs), seeds)
+        work = self._work(data, training, False, _FINALISTS, num_pairs)
+        return Fresh(create(self.definition.executor, work), seeds)
 
     def refit(self, trial: Trial, epochs: int) -> Leaves | None:
         """A trial's variables, retrained on training and validation part; None if that fails."""
@@ -138,12 +145,10 @@ class Engine:
             memory=self.settings.execution.memory,
             merge=False,  # a single network needs no program of larger sizes
         )
-        executor = self._executor(
-            everything(self.parts, self.definition.class_weight), training, False, 1
-        )
-        return _train_one(executor, Job(trial.number, trial.config, self.definition.seed, epochs))[
-            0
-        ]
+        data = everything(self.parts, self.definition.class_weight)
+        executor = create(self.definition.executor, self._work(data, training, False, 1))
+        job = Job(trial.number, trial.config, self.definition.seed, epochs)
+        return _train_one(executor, job)[0]
 
     def retrain(self, trial: Trial) -> Leaves:
         """Variables of a trial's network, retrained with the same program, batches and epochs.
@@ -159,15 +164,15 @@ class Engine:
             )
         return leaves
 
-    def _executor(
+    def _work(
         self,
         data: Any,
         training: TrainingConfig,
         one_by_one: bool,
         num_configs: int | None,
         num_repeats: int = 1,
-    ) -> Executor:
-        work = NetworkWork(
+    ) -> NetworkWork:
+        return NetworkWork(
             self.definition.build,
             data,
             training,
@@ -180,7 +185,6 @@ class Engine:
             num_configs=num_configs,
             num_repeats=num_repeats,
         )
-        return create(self.definition.executor, work)
 
     def _data(self, parts: Sequence[Parts] | None) -> Any:
         """The data of these splits; None: those of the study's own split."""

@@ -11,6 +11,7 @@ from paceline.core.events import FORMAT, Event, Json, StudyCreated
 from paceline.data import Split, Stream
 from paceline.data.fingerprints import fingerprint
 from paceline.execute.base import Executor, Leaves
+from paceline.execute.work import NetworkWork
 from paceline.schedule import Full, Schedule
 from paceline.search import Strategy
 from paceline.settings.description import Settings
@@ -160,7 +161,16 @@ class NetworkPlan:
 
     def executor(self) -> Executor:
         """The executor of the search's trials."""
-        return self.engine.for_search(self.strategy.learns or not isinstance(self.schedule, Full))
+        return self.engine.for_search(self._one_by_one)
+
+    @property
+    def search_work(self) -> NetworkWork:
+        """The work of that executor."""
+        return self.engine.search_work(self._one_by_one)
+
+    @property
+    def _one_by_one(self) -> bool:
+        return self.strategy.learns or not isinstance(self.schedule, Full)
 
     @property
     def fresh_splits(self) -> FreshSplits:
