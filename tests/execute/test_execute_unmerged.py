@@ -111,6 +111,21 @@ def test_it_is_said_once_why_networks_are_not_merged(name: str) -> None:
     assert of_widths(hidden) == (3, [NOTE + reason])
 
 
+def test_no_network_is_built_twice_to_find_the_range_of_sizes() -> None:
+    """Also where a hyperparameter changes sizes, but not together with another one."""
+    built_with: list[tuple[int, int]] = []
+
+    def build(hp: Any) -> keras.Model:
+        units, other = hp.Int("units", 2, 16), hp.Int("other", 2, 16)
+        built_with.append((units, other))
+        hidden = [layers.Dense(units), layers.Dense(other)]
+        return built([*hidden, layers.Dense(3)] if units == other == 16 else hidden)
+
+    space = Space([Int("units", 2, 16), Int("other", 2, 16)])
+    assigned(build, [{"units": 5, "other": 7}], space)
+    assert len(built_with) == len(set(built_with))
+
+
 @pytest.mark.parametrize("widths", [(1, 5, 7), (5, 1, 7)])
 def test_a_single_unit_is_a_program_of_its_own(widths: tuple[int, ...]) -> None:
     def build(hp: Any) -> keras.Model:

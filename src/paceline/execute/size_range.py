@@ -39,6 +39,8 @@ class SizeRange:
     limits: dict[str, str] = field(default_factory=dict)
     _ends: dict[str, tuple[int, int]] = field(default_factory=dict)  # that can be built
     _known: dict[str, bool] = field(default_factory=dict)
+    # shapes by the values that differ from those of the network at hand; None: cannot be built
+    _built: dict[tuple[tuple[str, int], ...], Shapes | None] = field(default_factory=dict)
     _are_values: bool = False
     _constant: set[int] = field(default_factory=set)  # sizes that did not change
 
@@ -52,6 +54,7 @@ class SizeRange:
         Returns:
             Both sizes; None if no hyperparameter changes sizes and nothing else.
         """
+        self._built.clear()
         ends = {
             name: self._within(name, pair)
             for name, pair in self._integers(prepared).items()
@@ -204,6 +207,12 @@ class SizeRange:
 
     def _shapes(self, values: Mapping[str, int], prepared: PreparedNetwork) -> Shapes | None:
         """The shapes of the network with other values; None if it cannot be built."""
+        key = tuple(values.items())
+        if key not in self._built:
+            self._built[key] = self._build(values, prepared)
+        return self._built[key]
+
+    def _build(self, values: Mapping[str, int], prepared: PreparedNetwork) -> Shapes | None:
         config: Configuration = {**prepared.config, **values}
         try:
             return state_shapes(self.preparation.build_again(config, prepared), prepared.feed)

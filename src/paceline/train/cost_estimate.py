@@ -1,11 +1,60 @@
 """Estimates the memory and the work of a step from its equations."""
 
 import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from paceline.train.constant_lifting import LiftedJaxpr
 from paceline.train.row_dependence import is_low_precision
+
+Size = Callable[[Any], int]
+"""The size of a value, in elements or bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """An equation as far as its cost is concerned.
+
+    Attributes:
+        reads: its inputs that are no constants.
+        writes: its outputs.
+        bodies: of a loop or a condition.
+        times: how often these are evaluated; 1 where that is not known.
+    """
+
+    reads: Sequence[Hashable]
+    writes: Sequence[Hashable]
+    bodies: Sequence[Sequence["Evaluation"]]
+    times: int = 1
+
+
+def largest_alive(body: Sequence[Evaluation], size: Size) -> int:
+    """The largest total size of intermediate values alive at once, evaluated in order."""
+    last_use = {value: i for i, one in enumerate(body) for value in one.reads}
+    alive = peak = 0
+    ends: dict[int, int] = {}
+    for i, one in enumerate(body):
+        inner = max((largest_alive(inner, size) for inner in one.bodies), default=0)
+        for value in one.writes:
+            alive += size(value)
+            end = last_use.get(value, i)
+            ends[end] = ends.get(end, 0) + size(value)
+        peak = max(peak, alive + inner)
+        alive -= ends.pop(i, 0)
+    return peak
+
+
+def total_written(body: Sequence[Evaluation], size: Size) -> int:
+    """The total size of the values computed; in each iteration of a scan, once in other loops."""
+    return sum(
+        one.times * sum(total_written(inner, size) for inner in one.bodies)
+        if one.bodies
+        else sum(map(size, one.writes))
+        for one in body
+    )
 
 
 def peak_bytes(body: LiftedJaxpr) -> int:
@@ -13,35 +62,29 @@ def peak_bytes(body: LiftedJaxpr) -> int:
 
     An upper estimate, since XLA fuses many of them away.
     """
-    last_use: dict[object, int] = {}
-    for i, step in enumerate(body.equations):
-        for atom in step.equation.invars:
-            if not hasattr(atom, "val"):
-                last_use[atom] = i
-    alive = peak = 0
-    ends: dict[int, int] = {}
-    for i, step in enumerate(body.equations):
-        inner = max((peak_bytes(inner) for inner in step.bodies), default=0)
-        for var in step.equation.outvars:
-            size = _bytes(var)
-            alive += size
-            ends[last_use.get(var, i)] = ends.get(last_use.get(var, i), 0) + size
-        peak = max(peak, alive + inner)
-        alive -= ends.pop(i, 0)
-    return peak
+    return largest_alive(_evaluations(body), _bytes)
 
 
 def num_values(body: LiftedJaxpr) -> int:
     """The number of values computed; in each iteration of a scan, and once in other loops."""
-    count = 0
-    for step in body.equations:
-        is_scan = step.equation.primitive.name == "scan"
-        times = step.equation.params.get("length", 1) if is_scan else 1
-        if step.bodies:
-            count += times * sum(num_values(inner) for inner in step.bodies)
-        else:
-            count += sum(math.prod(_shape(var)) for var in step.equation.outvars)
-    return count
+    return total_written(_evaluations(body), lambda var: math.prod(_shape(var)))
+
+
+def times(name: str, params: Any) -> int:
+    """How often the bodies of an equation are evaluated; 1 where that is not known."""
+    return int(params.get("length", 1)) if name == "scan" else 1
+
+
+def _evaluations(body: LiftedJaxpr) -> list[Evaluation]:
+    return [
+        Evaluation(
+            [atom for atom in step.equation.invars if not hasattr(atom, "val")],
+            step.equation.outvars,
+            [_evaluations(inner) for inner in step.bodies],
+            times(step.equation.primitive.name, step.equation.params),
+        )
+        for step in body.equations
+    ]
 
 
 def num_equations(body: LiftedJaxpr) -> int:
@@ -63,12 +106,13 @@ def has_low_precision(body: LiftedJaxpr) -> bool:
 
 def num_evaluated(body: LiftedJaxpr) -> int:
     """The number of equations evaluated; in each iteration of a scan, and once in other loops."""
-    count = 0
-    for step in body.equations:
-        is_scan = step.equation.primitive.name == "scan"
-        times = step.equation.params.get("length", 1) if is_scan else 1
-        count += times * sum(num_evaluated(inner) for inner in step.bodies) if step.bodies else 1
-    return count
+    return _num_evaluated(_evaluations(body))
+
+
+def _num_evaluated(body: Sequence[Evaluation]) -> int:
+    return sum(
+        one.times * sum(map(_num_evaluated, one.bodies)) if one.bodies else 1 for one in body
+    )
 
 
 def _bytes(var: object) -> int:

@@ -1,10 +1,10 @@
 """Estimates the work and the memory of a step in the sizes of a merged program."""
 
 import math
-from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from paceline.train.cost_estimate import Evaluation, largest_alive, times, total_written
 from paceline.train.merging.flat_step import FlatBody, FlatEquation, Scalar
 from paceline.train.merging.layout import Layout
 from paceline.train.merging.relations import RelatedStep
@@ -12,9 +12,6 @@ from paceline.train.merging.relations import RelatedStep
 # The time for a value that is read and written, in operations of a product that take as long; Adam
 # computes a dozen values for each weight.
 _OPERATIONS_PER_VALUE = 6.0
-
-Size = Callable[[int], int]
-"""The number of elements of a value."""
 
 
 def operations(related: RelatedStep, layout: Layout) -> float:
@@ -25,9 +22,10 @@ def operations(related: RelatedStep, layout: Layout) -> float:
 def _operations(related: RelatedStep, body: FlatBody, layout: Layout) -> float:
     total = 0.0
     for equation in body.equations:
-        times = equation.params.get("length", 1) if equation.name == "scan" else 1
         inner = sum(_operations(related, one, layout) for one in equation.bodies)
-        total += times * inner + _own_operations(related, equation, layout)
+        total += times(equation.name, equation.params) * inner + _own_operations(
+            related, equation, layout
+        )
     return total
 
 
@@ -48,18 +46,11 @@ def _own_operations(related: RelatedStep, equation: FlatEquation, layout: Layout
 
 def num_values(related: RelatedStep, layout: Layout) -> int:
     """The number of values computed; in each iteration of a scan, and once in other loops."""
-    return _num_values(related, related.step.body, layout)
 
+    def size(value: int) -> int:
+        return math.prod(layout.shape(related.axes[value]))
 
-def _num_values(related: RelatedStep, body: FlatBody, layout: Layout) -> int:
-    count = 0
-    for equation in body.equations:
-        times = equation.params.get("length", 1) if equation.name == "scan" else 1
-        if equation.bodies:
-            count += times * sum(_num_values(related, one, layout) for one in equation.bodies)
-        else:
-            count += sum(math.prod(layout.shape(related.axes[one])) for one in equation.results)
-    return count
+    return total_written(_evaluations(related.step.body), size)
 
 
 def peak_bytes(related: RelatedStep, layout: Layout) -> int:
@@ -70,25 +61,16 @@ def peak_bytes(related: RelatedStep, layout: Layout) -> int:
         width = np.dtype(dtype).itemsize if isinstance(dtype, np.dtype) else 8
         return math.prod(layout.shape(related.axes[value])) * width
 
-    return _peak(related.step.body, size)
+    return largest_alive(_evaluations(related.step.body), size)
 
 
-def _peak(body: FlatBody, size: Size) -> int:
-    last_use = {
-        value: i for i, equation in enumerate(body.equations) for value in _values(equation)
-    }
-    alive = peak = 0
-    ends: dict[int, int] = {}
-    for i, equation in enumerate(body.equations):
-        inner = max((_peak(one, size) for one in equation.bodies), default=0)
-        for result in equation.results:
-            alive += size(result)
-            end = last_use.get(result, i)
-            ends[end] = ends.get(end, 0) + size(result)
-        peak = max(peak, alive + inner)
-        alive -= ends.pop(i, 0)
-    return peak
-
-
-def _values(equation: FlatEquation) -> Sequence[int]:
-    return [one for one in equation.operands if not isinstance(one, Scalar)]
+def _evaluations(body: FlatBody) -> list[Evaluation]:
+    return [
+        Evaluation(
+            [one for one in equation.operands if not isinstance(one, Scalar)],
+            equation.results,
+            [_evaluations(inner) for inner in equation.bodies],
+            times(equation.name, equation.params),
+        )
+        for equation in body.equations
+    ]

@@ -7,7 +7,7 @@ between.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,8 +30,7 @@ class Layout:
     table: AxisTable
     largest: Mapping[int, int]
     own: Mapping[int, Any]
-    _valid: dict[int, Any] = field(default_factory=dict)
-    _positions: dict[int, Any] = field(default_factory=dict)
+    _found: dict[tuple[str, int], Any] = field(default_factory=dict)
 
     def is_ragged(self, axis: int) -> bool:
         """Whether the size differs between networks."""
@@ -64,10 +63,18 @@ class Layout:
 
     def valid(self, axis: int) -> Any:
         """Which places hold values of the network, bool ``(N,)``."""
-        root = self.table.find(axis)
-        if root not in self._valid:
-            self._valid[root] = self._find_valid(root)
-        return self._valid[root]
+        return self._once(self._find_valid, axis)
+
+    def position(self, axis: int) -> Any:
+        """The index in the network of the value at each place, int32 ``(N,)``."""
+        return self._once(self._find_position, axis)
+
+    def _once(self, find: Callable[[int], Any], axis: int) -> Any:
+        """What is found for an axis, computed the first time."""
+        key = find.__name__, self.table.find(axis)
+        if key not in self._found:
+            self._found[key] = find(key[1])
+        return self._found[key]
 
     def _find_valid(self, root: int) -> Any:
         inner = self.table.composition(root)
@@ -80,13 +87,6 @@ class Layout:
         for part in parts[1:]:
             result = (result[:, None] & part[None, :]).reshape(-1)
         return result
-
-    def position(self, axis: int) -> Any:
-        """The index in the network of the value at each place, int32 ``(N,)``."""
-        root = self.table.find(axis)
-        if root not in self._positions:
-            self._positions[root] = self._find_position(root)
-        return self._positions[root]
 
     def _find_position(self, root: int) -> Any:
         inner = self.table.composition(root)
