@@ -28,7 +28,7 @@ def search(request: Mapping[str, Any]) -> dict[str, Any]:
         "parameters": sum(sizes) / len(sizes),
         "best": study.best.score,
         "programs": sum(one.from_scratch > 0 for one in study.record.compilations),
-        "programs_compiled": int(study.programs_compiled),
+        "programs_compiled": sum(one.from_scratch for one in study.record.compilations),
         "xla_asked": compilations.asked,
         "xla_cached": compilations.cached,
     }

@@ -105,7 +105,7 @@ def test_a_finished_study(tmp_path: Path) -> None:
         "It is finished: enough. 3 trials (2 completed, 1 failed) in 3.0 s.",
         "Best configuration (trial 1):",
         "1 trial failed (2): ValueError: [bold]no[/bold]",
-        "The trials shared 1 compiled model: 1 compiled from scratch, 1.5 s of compilation.",
+        "The trials shared 1 compiled model, compiled from scratch. Compilation took 1.5 s.",
         "Note: One [red] note.",
         "[bold]",
     ):

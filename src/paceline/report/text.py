@@ -253,15 +253,11 @@ def _failed(summary: Summary) -> Iterator[str]:
 
 
 def _compiled(summary: Summary) -> Iterator[str]:
-    compilations = summary.record.compilations
-    if compilations:
-        models = len({c.program for c in compilations})
-        scratch = summary.record.programs_compiled
-        took = words.duration(sum(c.seconds for c in compilations))
-        yield (
-            f"The trials shared {words.count(models, 'compiled model')}: {scratch:,} compiled from "
-            f"scratch, {took} of compilation."
-        )
+    record = summary.record
+    if record.compilations:
+        shared = words.compiled(len(record.compilations), record.programs_compiled)
+        took = words.duration(sum(c.seconds for c in record.compilations))
+        yield f"{shared} Compilation took {took}."
 
 
 def _notes(summary: Summary) -> Iterator[str]:

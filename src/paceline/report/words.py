@@ -24,6 +24,17 @@ def count(amount: int, noun: str) -> str:
     return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
 
 
+def compiled(models: int, from_scratch: int) -> str:
+    """How many models the trials shared, and how many of these the study compiled itself."""
+    if from_scratch == 0:
+        how = "taken from the cache of an earlier study"
+    elif from_scratch == models:
+        how = "compiled from scratch"
+    else:
+        how = f"{from_scratch:,} of them compiled from scratch"
+    return f"The trials shared {count(models, 'compiled model')}, {how}."
+
+
 def duration(seconds: float) -> str:
     """A time in at most two units: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
     if seconds < 10:

@@ -77,8 +77,14 @@ def _final(name: str, value: Any) -> str | int:
         return "off"
     if isinstance(value, str) and value.strip().lower() in _NAMED:
         return value.strip().lower()
-    also = " (fresh trainings of each finalist), 'auto', 'strict' or False"
+    also = " (fresh trainings of each finalist), 'auto', 'strict' or 'off'"
     return whole_number(name, value, 2, also=also)
+
+
+def _typed_final(text: str) -> str | int:
+    if text.strip().lower() in ("false", "no", "none"):  # as in Python
+        return "off"
+    return int(text) if text.isdigit() else text
 
 
 def _validation(_: str, value: Any) -> float | FromMemory | None:
@@ -138,7 +144,7 @@ class EvaluationSettings(Group):
             help="Fresh trainings of each finalist after the search; the winner is the one that is "
             "best there.",
             metavar="auto|strict|off|N",
-            parse=lambda text: int(text) if text.isdigit() else text,
+            parse=_typed_final,
         ),
     )
     prefer: Literal["small", "fast"] | None = setting(

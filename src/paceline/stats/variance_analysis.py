@@ -119,10 +119,10 @@ class SurrogateQuality:
         if self.sure < SURE:
             return (
                 f"{self.num_trials:,} trials, {self.num_full:,} of them trained in full, are too "
-                f"few: all shares are within {100 * CLOSE:.0f} points of the truth with a "
-                f"probability of {math.floor(100 * self.sure)} %, and at least {100 * SURE:.0f} % "
-                "is needed; more trials help, most of all trials trained in full "
-                "(schedule='full') and drawn uniformly (search='sobol')"
+                f"few: the probability that all shares are right to within {100 * CLOSE:.0f} "
+                f"percentage points is {math.floor(100 * self.sure)} %, and at least "
+                f"{100 * SURE:.0f} % is needed; more trials help, most of all trials trained in "
+                "full (schedule='full') and drawn uniformly (search='sobol')"
             )
         return ""
 

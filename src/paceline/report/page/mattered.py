@@ -132,10 +132,12 @@ def _named(best: Sequence[Trial]) -> str:
 
 def _height(space: Space, name: str, config: Configuration) -> float:
     """Position of a value between the least and the largest possible, 0 to 1."""
-    active = (
-        h for h in space.variants(name) if h.admits(config[name]) and space.may_be_active(h, config)
-    )
-    return next((h.to_unit(config[name]) for h in active), _INACTIVE)
+    for h in space.variants(name):
+        if h.admits(config[name]) and space.may_be_active(h, config):
+            # not 0 and 1 where values are few: coordinates are the middles of cells
+            low, high = (h.to_unit(h.from_unit(end)) for end in (0.0, 1.0))
+            return (h.to_unit(config[name]) - low) / (high - low) if high > low else 0.5
+    return _INACTIVE
 
 
 def _lines(space: Space, names: Sequence[str], trials: Sequence[Trial]) -> dict[str, Any]:

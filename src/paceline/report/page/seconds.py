@@ -37,12 +37,10 @@ def panel(summary: Summary) -> Panel:
     listed = table(["part", "time", "share", "meaning"], rows, caption="Wall time of all sessions")
     sentences = []
     if record.compilations:
-        models = len({one.program for one in record.compilations})
+        shared = words.compiled(len(record.compilations), record.programs_compiled)
         spent = sum(one.seconds for one in record.compilations)
         sentences.append(
-            f"The trials shared {words.count(models, 'compiled model')}, "
-            f"{record.programs_compiled:,} compiled from scratch. Compilation took "
-            f"{words.duration(spent)}, part of it during training."
+            f"{shared} Compilation took {words.duration(spent)}, part of it during training."
         )
     trained = sum(t.seconds for t in record.all_trials() if t.prefix_of is None)
     epochs = sum(len(t.measurements) for t in record.all_trials() if t.prefix_of is None)

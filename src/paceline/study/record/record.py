@@ -102,8 +102,8 @@ class Record(RecordState):
 
     @property
     def programs_compiled(self) -> int:
-        """Number of XLA programs that were compiled from scratch."""
-        return sum(event.from_scratch for event in self.compilations)
+        """How many of `compilations` were compiled from scratch, not taken from a cache."""
+        return sum(event.from_scratch > 0 for event in self.compilations)
 
     def trial(self, number: int) -> Trial:
         """A trial with its measurements.
