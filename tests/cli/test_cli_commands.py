@@ -43,7 +43,7 @@ def test_help_and_version_are_answered_without_the_heavy_libraries() -> None:
 
 def test_help_lists_every_command(run: Run) -> None:
     told = run("--help").stdout
-    for command in ("demo", "tune", "train", "show", "resume", "data"):
+    for command in ("demo", "tune", "train", "show", "resume", "data", "warm"):
         assert f"\n  {command} " in told
     assert "..." not in told.replace("ARGS]...", "")
 

@@ -233,9 +233,9 @@ def test_a_network_that_cannot_be_built_again_fails_alone() -> None:
         config = {"rate": RATES[number], "units": units}
         (prepared,) = preparation.prepare([Job(number, config, number, 2)])
         assert isinstance(prepared, PreparedNetwork)
-        program = merging.assign(prepared)[1]
+        last, program = prepared, merging.assign(prepared)[1]
     merging.separate(program, "it was not the same")
-    failed, program = merging.assign(prepared)
+    failed, program = merging.assign(last)
     assert isinstance(failed, FailedBuild)
     assert "no file" in failed.error
     assert program == ""

@@ -159,3 +159,27 @@ def test_lines_of_configurations_need_two_hyperparameters(
     panel = PANELS.get("mattered")(read(study.directory))
     assert panel is not None
     assert any(figure.name == "configurations" for figure in panel.figures) is drawn
+
+
+def test_the_least_and_the_largest_value_lie_on_their_lines(tmp_path: Path) -> None:
+    def total(hp: Any) -> float:
+        return float(hp.Int("few", 1, 3) + hp.Int("many", 1, 8, sampling="log"))
+
+    study = paceline.optimize(
+        total, "max", search="grid", trials=24, study=tmp_path / "s", display=False
+    )
+    panel = PANELS.get("mattered")(read(study.directory))
+    assert panel is not None
+    (figure,) = [one for one in panel.figures if one.name == "configurations"]
+    heights = {
+        text: y
+        for line in figure.plotly["data"]
+        for text, y in zip(line["text"], line["y"], strict=True)
+        if y is not None
+    }
+    of = {
+        name: {y for text, y in heights.items() if f": {name} {value}" in text}
+        for name, value in (("few", 1), ("many", 1))
+    }
+    assert of == {"few": {0.0}, "many": {0.0}}
+    assert max(heights.values()) == 1.0

@@ -8,6 +8,7 @@ import pytest
 
 import paceline
 from paceline import Settings
+from paceline.cli import settings_options
 from paceline.settings import reproduction
 from paceline.settings.description import GROUPS
 from paceline.settings.function import FUNCTION
@@ -108,6 +109,11 @@ def test_a_command_says_every_option_that_is_not_at_its_default() -> None:
 def test_values_that_are_not_valid_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(paceline.InvalidInput, match=next(iter(given))):
         Settings().updated(given)
+
+
+@pytest.mark.parametrize("text", ["False", "off", "no", "None"])
+def test_no_final_may_be_typed_as_in_python(text: str) -> None:
+    assert Settings().updated(settings_options.given({"final": text})).evaluation.final == "off"
 
 
 def test_not_given_is_not_the_default(tmp_path: Path) -> None:

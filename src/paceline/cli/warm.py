@@ -36,7 +36,7 @@ def warm(
     fixed: o.Set = None,
     **settings: Any,
 ) -> None:
-    """Compile the models of a search now, so that it need not compile them.
+    """Compile the models of a search beforehand.
 
     For a built-in network (--model mlp, the default) or a build function, and data (--data digits
     is the default) as the search will have them, with the same options: which models are compiled
