@@ -23,6 +23,7 @@ SHOWN = (
     "torch",
     "optuna",
     "sqlalchemy",
+    "ray",
     "paceline",
 )
 """Packages whose versions are written beside every result."""

@@ -43,6 +43,7 @@ BENCHMARKS = (
     "memory",
     "budget",
     "ordered",
+    "ray_cluster",
     "startup",
     "tables",
     "conditional",

@@ -10,6 +10,7 @@ from typing import Any
 from paceline.core import InvalidInput, PacelineError
 from paceline.execute.process_worker import Load
 from paceline.execute.ray.cluster import NAMESPACE, Cluster, WorkerResources, ray_module
+from paceline.execute.ray.lost_nodes import LostNodes
 from paceline.execute.ray.versions import versions
 from paceline.execute.ray.worker import RayWorker
 
@@ -65,6 +66,7 @@ class RaySupply:
         self.link: Connection | None
         self.link, self._changed = Pipe(duplex=False)
         self._starting: list[RayWorker] = []
+        self._lost = LostNodes(cluster)
         self._failures = 0
 
     def take(self, num_held: int, num_waiting: int) -> RayWorker | None:
@@ -74,6 +76,8 @@ class RaySupply:
             InvalidInput: an actor has other versions than the study, or cannot import the function.
             PacelineError: actors cannot start.
         """
+        if self._lost.are_new():
+            self._close_starting()  # Ray may have chosen a node that it does not know to be lost
         found = None
         for worker in list(self._starting):
             reason = worker.death()
@@ -92,12 +96,15 @@ class RaySupply:
 
     def close(self) -> None:
         """Ends the actors that are starting."""
-        for worker in self._starting:
-            worker.close()
-        self._starting.clear()
+        self._close_starting()
         self._changed.close()
         if self.link is not None:
             self.link.close()
+
+    def _close_starting(self) -> None:
+        for worker in self._starting:
+            worker.close()
+        self._starting.clear()
 
     def _start(self, num_held: int, num_waiting: int) -> None:
         """Starts actors: as many as are needed and there is room for, but always one."""
@@ -109,7 +116,8 @@ class RaySupply:
             room = max(1, self._cluster.free_room(self._share))
         for _ in range(min(room, num_waiting) - len(self._starting)):
             name = f"function-{secrets.token_hex(8)}"
-            actor = self._make.options(name=name, namespace=NAMESPACE).remote(*self._arguments)
+            options = {"name": name, "namespace": NAMESPACE, **self._lost.options()}
+            actor = self._make.options(**options).remote(*self._arguments)
             self._starting.append(RayWorker(actor, self._wake))
 
     def _check_first(self, worker: RayWorker) -> None:
@@ -139,6 +147,8 @@ class RaySupply:
                 f"they could begin. {reason[0].upper()}{reason[1:]}"
             )
 
-    def _wake(self) -> None:
+    def _wake(self, worker: RayWorker) -> None:
+        if worker.lost_node is not None:
+            self._lost.add(worker.lost_node)
         with suppress(OSError):  # closed meanwhile
             self._changed.send_bytes(b"")

@@ -41,7 +41,7 @@ class RayWorker:
     start_advice = ""
     serves_once = False
 
-    def __init__(self, actor: Any, on_change: Callable[[], None]) -> None:
+    def __init__(self, actor: Any, on_change: Callable[["RayWorker"], None]) -> None:
         """Starts a thread that waits for the actor's messages.
 
         Args:
@@ -65,9 +65,10 @@ class RayWorker:
         return None if self.first is None else str(self.first["name"])
 
     @property
-    def node(self) -> str | None:
-        """The node of the actor, as Ray calls it; None before it has started."""
-        return None if self.first is None else str(self.first["node"])
+    def lost_node(self) -> str | None:
+        """The node of the actor, by Ray's name, if it was lost with its node."""
+        is_lost = self._reason is not None and self._loss == "worker"
+        return str(self.first["node"]) if is_lost and self.first is not None else None
 
     def death(self, seconds: float = 0.0) -> str | None:
         """Returns why the actor ended, as a sentence, or None while it is alive."""
@@ -94,7 +95,7 @@ class RayWorker:
                 messages, self.memory = ray.get(self._actor.receive.remote())
                 if self.first is None:
                     self.first = json.loads(messages[0])
-                    self._on_change()
+                    self._on_change(self)
                 for message in messages:
                     self._inner.send_bytes(message)
         except OSError:  # it was closed here
@@ -103,7 +104,7 @@ class RayWorker:
             self._loss, self._reason = cause_of(ray, error, self.name)
         finally:
             self._inner.close()
-            self._on_change()
+            self._on_change(self)
 
 
 def cause_of(ray: Any, error: Exception, name: str | None) -> tuple[Loss, str]:
