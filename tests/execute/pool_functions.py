@@ -28,6 +28,16 @@ def deadly(meeting: Path, hp: Any) -> float:
     return x
 
 
+def sometimes_deadly(hp: Any) -> None:
+    """Ends its process above 0.7, and reports three times below."""
+    x = hp.Float("x", 0.0, 1.0)
+    if x > 0.7:
+        os._exit(1)
+    for step in range(3):
+        if not hp.report(x * (step + 1)):
+            return
+
+
 def steps(folder: Path, hp: Any) -> float:
     """Reports twice; in between waits until its pipe in the folder is written to, if it exists."""
     x = float(hp.Float("x", 0.0, 1.0))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.execute.pool_functions import deadly, fine
+from tests.execute.pool_functions import deadly, fine, sometimes_deadly
 
 import paceline
 from paceline.core import InvalidInput, PacelineError, TrialState
@@ -75,7 +75,7 @@ class TestLoky(FunctionExecutorContract):
 def dask_pool() -> Iterator[Pool]:
     distributed = pytest.importorskip("distributed", reason="Dask's distributed is not installed")
     options = {"processes": False, "n_workers": 1, "threads_per_worker": 2}
-    with distributed.Client(**options, dashboard_address=None) as client:
+    with distributed.Client(**options, dashboard_address=":0") as client:
         yield client.get_executor()
 
 
@@ -139,6 +139,27 @@ def test_a_broken_pool_costs_the_trial_that_broke_it(
     for trial in (1, 2):  # no step is reported twice
         steps = [e.epoch for e in found if isinstance(e, EpochMeasured) and e.number == trial]
         assert steps == [1, 2]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seed", range(3))
+def test_a_study_goes_on_after_dask_has_lost_workers(tmp_path: Path, seed: int) -> None:
+    distributed = pytest.importorskip("distributed", reason="Dask's distributed is not installed")
+    options = {"processes": True, "n_workers": 2, "threads_per_worker": 1}
+    with distributed.Client(**options, dashboard_address=":0") as client:
+        study = paceline.optimize(
+            sometimes_deadly,
+            "max",
+            trials=8,
+            epochs=3,
+            executor=client.get_executor(),
+            workers=3,
+            study=tmp_path / "study",
+            seed=seed,
+            final=False,
+        )
+    for trial in study.trials:
+        assert (trial.state is TrialState.FAILED) == (float(trial.config["x"]) > 0.7)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -262,3 +283,12 @@ def test_a_study_in_a_pool_is_that_of_this_process(
     tune(trials=4, study=tmp_path / "pool", executor=thread_pool)
     whole = paceline.resume(tmp_path / "pool", trials=8, build=objective, executor=thread_pool)
     assert trials(whole) == trials(here)
+
+    class SmallerThanExpected(Pool):
+        """Calls wait in its queue while paused trials have all places."""
+
+        def submit(self, function: Any, /, *args: Any, **options: Any) -> Any:
+            return thread_pool.submit(function, *args, **options)
+
+    small = tune(trials=8, workers=3, study=tmp_path / "small", executor=SmallerThanExpected())
+    assert trials(small) == trials(tune(trials=8, in_flight=3, study=tmp_path / "three"))

@@ -43,9 +43,9 @@ class FunctionExecutor:
 
     The function may ask for hyperparameters that are not in the space yet; they are added to it,
     with a `SpaceChanged` event. A paused trial waits in its ``hp.report`` and occupies its worker
-    until it is submitted again or forgotten. An interrupted trial starts again from its beginning,
-    and so does one that was lost with a pool or a machine; steps that it has reported before are
-    not reported again.
+    until it is submitted again or forgotten, or calls wait in the queue of a full pool. Then, and
+    after an interruption or the loss of a machine, a trial starts again from its beginning; steps
+    that it has reported before are not reported again.
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class FunctionExecutor:
         self._waiting: deque[Job] = deque()
         self._open: set[int] = set()
         self._was_ready = self._has_noted_extra_steps = False
+        self._heard = time.monotonic()  # when the last message arrived
 
     @classmethod
     def of(cls, work: FunctionWork, workers: WorkerSupply) -> Self:
@@ -228,7 +229,18 @@ class FunctionExecutor:
                 self._remove(slot)
             elif reason := self._reason_to_retire(slot):
                 updates += self._retire(slot, reason)
+        self._heard = time.monotonic() if ready else self._heard
+        if time.monotonic() - self._heard > _LONGEST_WAIT:
+            self._make_place_for_queued()
         return updates
+
+    def _make_place_for_queued(self) -> None:
+        """Ends a paused call if others wait in the queue of its full pool, and none runs."""
+        busy = [slot for slot in self._slots if self._is_busy(slot)]
+        paused = [slot for slot in self._slots if slot.worker.serves_once and slot not in busy]
+        if paused and busy and not any(slot.began for slot in busy):
+            self._lost.note(paused[0])
+            self._remove(paused[0])
 
     def _receive_from(self, slot: WorkerSlot) -> list[ExecutorUpdate]:
         """Processes all messages that have arrived from a worker."""

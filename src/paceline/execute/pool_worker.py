@@ -12,7 +12,7 @@ from multiprocessing.connection import wait as wait_for
 
 from paceline.core import InvalidInput
 from paceline.execute.pool_call import Address, CannotConnect, accept, relay, serve_call, shut
-from paceline.execute.pools import host_of, name_of_pool, renewed
+from paceline.execute.pools import host_of, name_of_pool, renewed, repeats_lost_calls
 from paceline.execute.process_worker import Load
 from paceline.execute.worker_slot import Loss
 
@@ -53,7 +53,7 @@ class PoolWorker:
             raise
         threading.Thread(
             target=_pass_on,
-            args=(inner, server, key, self._future, pool.nudge),
+            args=(inner, server, key, self._future, pool.settle),
             name="paceline-pool-call",
             daemon=True,
         ).start()
@@ -118,14 +118,20 @@ class RenewablePool:
         self._futures = {one for one in self._futures if not one.done()} | {future}
         return future
 
-    def nudge(self) -> None:
-        """Lets the pool look after its processes.
+    def settle(self, future: "Future[None]") -> None:
+        """Waits until it is known why a call ended whose connection was closed.
 
-        Until Python 3.13 at least, a `ProcessPoolExecutor` notices the end of a process that it
-        started last only at the next call or result.
+        Dask calls it again on another worker, when there is one: that is not waited for, since the
+        study itself decides whether it is called again.
         """
+        if repeats_lost_calls(self._executor):
+            future.cancel()
+            return
+        # until Python 3.13 at least, a ProcessPoolExecutor notices the end of a process that it
+        # started last only at the next call or result
         with suppress(Exception):  # the pool is broken, or was shut down
             self._executor.submit(int)
+        wait([future], _LOSS_SECONDS)
 
     def close(self) -> None:
         """Waits a little for calls that were interrupted; ends a pool that was made here."""
@@ -139,7 +145,7 @@ def _pass_on(
     server: socket.socket,
     key: bytes,
     future: "Future[None]",
-    nudge: Callable[[], None],
+    settle: "Callable[[Future[None]], None]",
 ) -> None:
     """Passes messages on between the study and a call, once that has connected."""
     link = None
@@ -157,9 +163,8 @@ def _pass_on(
         if link is not None:
             for message in early:
                 link.send_bytes(message)
-            if relay(inner, link) is link:  # the pool knows soon whether it still works itself
-                nudge()
-                wait([future], _LOSS_SECONDS)
+            if relay(inner, link) is link:
+                settle(future)
     server.close()
     for end in (inner, link):
         if end is not None:

@@ -41,22 +41,25 @@ def check_memory_limit(pool: Executor, memory: int | None) -> None:
 
 
 def num_calls(pool: Executor, workers: int | None) -> int:
-    """How many calls run at once: ``workers``, or as many as the pool has.
+    """How many calls run at once: ``workers``, or as many as the pool has workers.
+
+    More than those would only wait in the pool's queue. Dask's clusters can grow, so there they
+    may be more.
 
     Raises:
         InvalidInput: not given, and the pool does not say.
     """
+    known = getattr(pool, "_max_workers", None)
     if workers is not None:
-        return workers
-    found = getattr(pool, "_max_workers", None)
-    if found is None and (client := _dask_client(pool)) is not None:
-        found = sum(client.nthreads().values())
-    if not isinstance(found, int) or found < 1:
+        return min(workers, known) if isinstance(known, int) else workers
+    if known is None and (client := _dask_client(pool)) is not None:
+        known = sum(client.nthreads().values())
+    if not isinstance(known, int) or known < 1:
         raise InvalidInput(
             f"executor is a {name_of_pool(pool)} that does not say how many workers it has",
             expected="workers=4 or the like: how many calls at once",
         )
-    return found
+    return known
 
 
 def loader(pool: Executor, function: "Function") -> Load:
@@ -82,6 +85,11 @@ def host_of(pool: Executor) -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((scheduler, 9))  # sends nothing; chooses the network interface
         return str(probe.getsockname()[0])
+
+
+def repeats_lost_calls(pool: Executor) -> bool:
+    """Whether the pool itself calls again what was lost with a worker."""
+    return _dask_client(pool) is not None
 
 
 def renewed(pool: Executor, error: BrokenExecutor) -> Executor:
