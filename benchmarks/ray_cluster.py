@@ -9,16 +9,16 @@ METHOD = """Clusters of Ray on this machine. Overhead: {trials} trials of a func
 nothing, one at a time, random search; wall time of the study less that of a study of {few} trials,
 divided by the difference in trials. Paceline: `executor="ray"`, its SQLite store. Ray Tune:
 `Tuner.fit` with `reuse_actors=True`, in the same way. Scaling: {calls} calls that sleep for
-{seconds:g} s on {slots} slots, from the first start to the last end, against {calls} / {slots} ×
-{seconds:g} s. Start: from the call of `optimize` to the start of the first trial, on a cluster that
-runs; Ray is imported and connected to in this time. Killed node: from the end of a node's
-processes (SIGKILL) to the moment at which its trial's function is called again, with a free slot on
-another node."""
+{seconds:g} s on {slots} slots, from the first start to the last end (most actors start meanwhile),
+against {calls} / {slots} × {seconds:g} s. Start: from the call of `optimize` to the start of the
+first trial, on a cluster that runs; Ray is imported and connected to in this time. Killed node:
+from the end of a node's processes (SIGKILL) to the moment at which its trial's function is called
+again, with a free slot on another node."""
 
 
 def run(options: Options) -> Result:
     trials, few = (40, 4) if options.quick else (1000, 20)
-    calls, seconds = (32, 0.1) if options.quick else (160, 1.0)
+    calls, seconds = (32, 0.1) if options.quick else (320, 1.0)
     overhead = {"part": "overhead", "trials": trials, "few": few}
     scaling = {"part": "scaling", "calls": calls, "seconds": seconds, "slots": SLOTS}
 

@@ -106,7 +106,9 @@ def scaling(request: Mapping[str, Any], folder: Path) -> dict[str, float]:
     calls, seconds, slots = request["calls"], request["seconds"], request["slots"]
     ray.init(num_cpus=slots, include_dashboard=False, logging_level="ERROR")
     function = partial(nap, seconds)
-    study(function, calls, folder / "study", executor="ray", ordered=False, in_flight=2 * slots)
+    space = {"x": paceline.Float(0.0, 1.0)}
+    many = {"ordered": False, "in_flight": 2 * slots, "space": space}
+    study(function, calls, folder / "study", executor="ray", **many)
     ray.shutdown()
     first, last = ends(folder / "study")
     return {"share": 100 * (calls / slots * seconds) / (last - first)}

@@ -46,3 +46,11 @@ def steps(folder: Path, hp: Any) -> float:
         (folder / str(x)).read_text()
     hp.report(x, step=2)
     return x
+
+
+def falls(hp: Any) -> None:
+    """Reports three steps."""
+    x = float(hp.Float("x", 0.0, 1.0))
+    for step in range(1, 4):
+        if not hp.report((x - 0.3) ** 2 / step, step=step):
+            return

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.execute.pool_functions import fine, steps
+from tests.execute.pool_functions import falls, fine, steps
 from typer.testing import CliRunner
 
 import paceline
@@ -187,6 +187,67 @@ def test_a_study_on_ray_is_that_of_this_process_and_continues_without(
     assert all(str(one.worker).startswith(f"{host}:") for one in whole.trials)
     assert trials(whole) == trials(here)
     assert more(trials=9, executor="local", workers=1).trials[-1].worker is None
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seed", range(3))
+def test_a_study_is_the_same_on_any_number_of_nodes(
+    cluster: Any, tmp_path: Path, seed: int
+) -> None:
+    """One node is killed at a random trial, and another one joins at a random trial."""
+    rng = np.random.default_rng(seed)
+    lost, joined = (int(number) for number in rng.integers(2, 14, 2))
+    nodes = [cluster.add_node(num_cpus=1)]
+
+    class Changes(paceline.Callback):
+        def on_trial_end(self, study: Any, trial: Any) -> None:
+            if trial.number == joined:
+                nodes.append(cluster.add_node(num_cpus=1))
+            if trial.number == lost:
+                cluster.remove_node(nodes.pop(0), allow_graceful=False)
+
+    tune = partial(
+        paceline.optimize, falls, "min", epochs=3, trials=16, in_flight=4, seed=seed, final=False
+    )
+    here = tune(study=tmp_path / "here")
+    there = tune(study=tmp_path / "there", executor="ray", callbacks=[Changes()])
+    for node in nodes:
+        cluster.remove_node(node)
+    assert [(t.config, t.state, t.score) for t in there.trials] == [
+        (t.config, t.state, t.score) for t in here.trials
+    ]
+
+
+@pytest.mark.exhaustive
+def test_a_study_whose_process_was_killed_goes_on_without_a_cluster(
+    cluster: Any, tmp_path: Path
+) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import os, pathlib\n\n"
+        "def objective(hp):\n"
+        "    x = hp.Float('x', 0.0, 1.0)\n"
+        "    for step in range(1, 4):\n"
+        "        if not hp.report((x - 0.3) ** 2 / step, step=step): return\n"
+    )
+    words = ["tune", f"{script}:objective", "--objective", "score:min", "--epochs", 3]
+    options = ["--trials", 60, "--seed", 1, "--final", "off", "--search", "random"]
+    whole, study = tmp_path / "whole", tmp_path / "study"
+    assert terminal(*words, *options, "--study", whole, "--workers", 2).returncode == 0
+    there = ["--executor", "ray", "--workers", 2, "--address", cluster.address]
+    command = [*words, *options, "--study", study, *there]
+    driver = subprocess.Popen([sys.executable, "-m", "paceline", *map(str, command)])
+    while not (study / "study.db").exists() or len(paceline.load_study(study).trials) < 10:
+        assert driver.poll() is None
+    driver.kill()
+    driver.wait()
+    done = terminal("resume", study, "--trust", "--executor", "local", "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    found = [
+        [(t.config, t.state, t.score) for t in paceline.load_study(one).trials]
+        for one in (whole, study)
+    ]
+    assert found[0] == found[1]
 
 
 def test_a_function_of_a_file_is_sent_by_value(cluster: Any, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
@@ -541,3 +542,21 @@ def test_epochs_that_are_a_hyperparameter_are_shown_once(tmp_path: Path) -> None
     summary = read(write(tmp_path / "b", *begin(space, epochs=None)))
     assert "epochs=paceline.Int(2, 20)" in python(summary)
     assert command(summary) is None
+
+
+def test_workers_are_shown_with_what_they_do(tmp_path: Path) -> None:
+    places = ["a:1", "a:2", "b:1", f"{EVIL}:3"]
+    events = [*(e for n in range(6) for e in trial(n, 0.5)), *trial(6, 0.5)[:2]]
+    placed = [
+        replace(one, worker=places[one.number % 4]) if isinstance(one, TrialStarted) else one
+        for one in events
+    ]
+    summary = read(write(tmp_path / "study", *begin(), *placed))
+    (shown,) = [one for one in panels(summary) if one.name == "workers"]
+    assert "4 workers on 3 machines" in shown.html
+    rows = re.findall(r"<tr>(.*?)</tr>", shown.html, re.DOTALL)[1:]
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in rows]
+    found = {name: (running, others) for name, running, others, _ in cells}
+    assert found["b:1"] == ("6", "1")
+    assert found["a:1"] == ("", "2")
+    assert EVIL not in shown.html

@@ -32,7 +32,7 @@ from paceline.web.content import content
 OWN = ["answer", "winner", "search", "mattered", "seconds", "trials", "tested", "repeat"]
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", [*OWN, "workers"])
 class TestOwnPanels(PanelContract):
     @pytest.fixture
     def panel(self, name: str) -> ReportPanel:
@@ -82,7 +82,7 @@ def test_a_panel_is_shown_at_its_place(ended: Summary) -> None:
     assert found is not None
     assert json.loads(found[1])["last"][0]["name"] == "last_bar"
     assert content(ended)["figure/last_bar"]["panel"] == "last"
-    assert set(panel_names()) == {*OWN, "mine", "last", "follows", "silent"}
+    assert set(panel_names()) == {*OWN, "workers", "mine", "last", "follows", "silent"}
 
 
 def nothing_drawn(summary: Summary) -> Any:

@@ -32,6 +32,7 @@ from paceline.report.page import (
     tested,
     trials,
     winner,
+    workers,
 )
 from paceline.report.page.assets import script, styles
 from paceline.report.page.parts import (
@@ -146,6 +147,7 @@ _OWN = {
     "search": search_course.panel,
     "mattered": mattered.panel,
     "seconds": seconds.panel,
+    "workers": workers.panel,
     "trials": trials.panel,
     "tested": tested.panel,
     "repeat": how_to_repeat.panel,
