@@ -7,6 +7,7 @@ import pytest
 
 import paceline
 from paceline.core import InvalidInput
+from paceline.exporters import OptunaStorage, export
 from paceline.search import Normal, Weights
 
 
@@ -58,6 +59,23 @@ def test_an_earlier_study_and_beliefs_are_taken_up_and_kept_when_it_goes_on(tmp_
     tune(tmp_path / "parts", learn_from=tmp_path / "earlier", prior=prior, trials=6)
     parts = paceline.resume(tmp_path / "parts", objective, trials=12, display=False)
     assert [t.config for t in parts.trials] == [t.config for t in whole.trials]
+
+
+def test_a_study_of_optuna_is_learnt_from_as_one_of_paceline(tmp_path: Path) -> None:
+    optuna = pytest.importorskip("optuna", reason="needs the extra optuna")
+    export(tune(tmp_path / "earlier", trials=20, search="random").directory, OptunaStorage())
+    url = f"sqlite:///{tmp_path / 'earlier' / 'optuna.db'}"
+    theirs = optuna.load_study(study_name="earlier", storage=url)
+    ours = tune(tmp_path / "ours", learn_from=tmp_path / "earlier", trials=8)
+    study = tune(tmp_path / "study", learn_from=theirs, trials=8)
+    assert [t.config for t in study.trials] == [t.config for t in ours.trials]
+    assert any(t.origin == "source" for t in study.trials)
+    empty = optuna.create_study(directions=["minimize", "minimize"])
+    with pytest.raises(InvalidInput, match="several objectives"):
+        tune(tmp_path / "no", learn_from=empty)
+    with pytest.raises(InvalidInput, match="has no complete trial"):
+        tune(tmp_path / "no", learn_from=optuna.create_study())
+    assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.parametrize(

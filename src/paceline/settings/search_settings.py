@@ -20,6 +20,8 @@ from paceline.settings.rules import (
 )
 
 if TYPE_CHECKING:
+    import optuna
+
     from paceline.search import Normal, Weights
 
 
@@ -34,8 +36,10 @@ class SearchOptions(TypedDict, total=False):
     values of a continuous hyperparameter are taken to lie within its range rather than at its ends.
     Evidence overrules it.
     """
-    learn_from: str | os.PathLike[str] | None
-    """The directory of an earlier study on a similar task; how similar it is, is measured."""
+    learn_from: "str | os.PathLike[str] | optuna.Study | None"
+    """The directory of an earlier study on a similar task, or a study of Optuna
+    (``optuna.load_study(...)``); how similar it is, is measured.
+    """
     ordered: bool | None
     """True: what is tried next never depends on the clock, so that the same seed gives the same
     study on any machine. False: measured seconds take part. None: True unless ``budget`` is given.

@@ -2,25 +2,22 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from paceline.core import Configuration, InvalidInput, TrialState
+from paceline.core import Configuration, InvalidInput
 from paceline.core.checks import mapping
 from paceline.core.events import Json
 from paceline.search import Bayes, Given, Normal, StartWith, Strategy, Weights, create
 from paceline.search.bayes.belief import check_prior
 from paceline.search.start_with import with_default
 from paceline.space import Space
-from paceline.store import has_study, study_directory
-from paceline.study.record.replay import read_record
+from paceline.study.plan.earlier_trials import Earlier, source_of
 from paceline.study.resume.existing import Existing
 
 StartingPoints = Iterable[Configuration] | None
 Prior = Mapping[str, Any] | None
-Earlier = str | os.PathLike[str] | None
 
 _MOST_STORED = 64  # longer lists are stored in the settings as a digest
 
@@ -110,7 +107,7 @@ def choose_search(
         existing: the study that continues; None for a new one.
         start_with: configurations to try first; None for those of the existing study.
         prior: a `paceline.search.Normal` or `paceline.search.Weights` for some hyperparameters.
-        learn_from: the directory of an earlier study on a similar task.
+        learn_from: the directory of an earlier study on a similar task, or a study of Optuna.
         searches: False if no trials will be proposed, so that an unknown strategy is accepted.
 
     Raises:
@@ -165,42 +162,13 @@ def _configurations(given: StartingPoints) -> tuple[Configuration, ...]:
 
 def _informed(strategy: Strategy, prior: Prior, learn_from: Earlier) -> Strategy:
     beliefs = check_prior(tuple({} if prior is None else mapping("prior", prior).items()))
-    source = _source(learn_from)
+    source = source_of(learn_from)
     if not isinstance(strategy, Bayes):
         what = "prior" if learn_from is None else "learn_from"
         raise InvalidInput(
             f"{what} was given with search {strategy.name!r}", expected="search='auto' or 'bayes'"
         )
     return replace(strategy, prior=beliefs, source=source)
-
-
-def _source(directory: Earlier) -> tuple[tuple[Configuration, float], ...]:
-    """The completed trials of an earlier study, with their losses."""
-    if directory is None:
-        return ()
-    path = study_directory(directory, "learn_from")
-    if not has_study(path):
-        raise InvalidInput(
-            f"learn_from is {str(directory)!r}, which contains no study",
-            expected="the directory of an earlier study",
-        )
-    record = read_record(path)
-    if record.created is None:
-        raise InvalidInput(
-            f"learn_from is {str(directory)!r}, a study that has not begun",
-            expected="a completed trial",
-        )
-    loss = record.objective.loss
-    completed = [trial for trial in record.trials.values() if trial.state is TrialState.COMPLETED]
-    found = tuple(
-        (dict(trial.config), loss(trial.score)) for trial in completed if trial.score is not None
-    )
-    if not found:
-        raise InvalidInput(
-            f"learn_from is {str(directory)!r}, which has no completed trial",
-            expected="at least one",
-        )
-    return found
 
 
 def _with_digests(state: Json) -> Json:
