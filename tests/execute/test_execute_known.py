@@ -147,9 +147,12 @@ class Session:
 
 
 def session(
-    widths: Sequence[int], traces: TraceCache[Job] | None = None, first: int = 0
+    widths: Sequence[int],
+    traces: TraceCache[Job] | None = None,
+    first: int = 0,
+    build: Callable[[Any], keras.Model] = of_any_width,
 ) -> Session:
-    preparation = prepares(of_any_width, ANY_WIDTH, traces=traces)
+    preparation = prepares(build, ANY_WIDTH, traces=traces)
     expected = ExpectedNetworks(ANY_WIDTH, lambda _: (), num_configs=6)
     merging = NetworkMerging(preparation, expected, is_enabled=True, memory=2**30)
     found = Session(preparation, merging, [], [])
@@ -198,6 +201,22 @@ def test_another_session_traces_one_network_of_all_widths(
     assert again.of_other_sizes == [False, True, True]
     assert again.preparation.traces.num_traced == 1
     assert_as_traced(again)
+
+
+def test_a_whole_number_without_effect_needs_no_trace() -> None:
+    """Such as the number of units of hidden layers, in a network that has none."""
+
+    def build(hp: Any) -> keras.Model:
+        hp.Int("units", 1, 17)
+        model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1.0), clipnorm=1.0), "mse")
+        return model
+
+    found = session((5, 7, 6, 9), build=build)
+    assert found.preparation.traces.num_traced == 2
+    assert len(set(found.programs)) == 1
+    assert not any(found.of_other_sizes)
+    assert_as_traced(found)
 
 
 def test_a_network_that_leaves_its_merged_program_is_traced(tmp_path: Path) -> None:

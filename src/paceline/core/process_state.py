@@ -122,7 +122,17 @@ def fewer_collections() -> Iterator[None]:
                 _state.has_frozen = False
 
 
-def return_free_memory() -> None:
+def return_memory_at_end() -> None:
+    """Returns free memory to the system at the end of the outermost block of `preserved`.
+
+    Not before, where networks and programs are still in use. Outside of a block it is done at once.
+    """
+    key = "free memory"
+    if not restore_at_end(key, _return_free_memory) and key not in _state.keys:
+        _return_free_memory()
+
+
+def _return_free_memory() -> None:
     """Returns memory that is free to the system, where the C library can do that.
 
     Compiling takes tens of MiB for a moment, in several threads, and glibc keeps them: after a

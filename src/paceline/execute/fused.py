@@ -155,7 +155,7 @@ class FusedExecutor:
         self._worker.stop()
         self._compiler.close()
         self._on_close.close()
-        process_state.return_free_memory()
+        process_state.return_memory_at_end()
 
     def _resume(self, groups: Sequence[list[Job]]) -> None:
         """Launches paused networks, which are already traced."""

@@ -101,6 +101,8 @@ class _Structure(Generic[N]):
         if not has_known_batches(like, feed):
             return None
         found = trace(model, feed, like)
+        if found.key == self.like.key and _integers(found) == _integers(self.like):
+            found = replace(found, of_other_sizes=False)  # the steps are its own
         return found if self._is_of(found) else None
 
     def learn(self, traced: TracedModel, numbers: Mapping[str, float]) -> bool:
@@ -134,6 +136,10 @@ class _Structure(Generic[N]):
 
     def _is_of(self, traced: TracedModel) -> bool:
         return _program_key(traced, self.across_sizes) == self.program
+
+
+def _integers(traced: TracedModel) -> list[list[int]]:
+    return [traced.integers(name).tolist() for name in traced.parts]
 
 
 def _are_exact(traced: TracedModel) -> bool:
@@ -262,7 +268,7 @@ class TraceCache(Generic[N]):
             if structure is None:
                 continue
             found = structure.predict(model, numbers, feed)
-            if found is None or (across_sizes and not self._trains_merged(found)):
+            if found is None or (found.of_other_sizes and not self._trains_merged(found)):
                 continue
             structure.since_trace += 1
             if structure.since_trace < _CONTROL_INTERVAL:
