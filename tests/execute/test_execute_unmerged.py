@@ -111,6 +111,23 @@ def test_it_is_said_once_why_networks_are_not_merged(name: str) -> None:
     assert of_widths(hidden) == (3, [NOTE + reason])
 
 
+def test_it_is_said_if_a_size_that_follows_from_others_is_one() -> None:
+    """Of two heads, one remains beside the first."""
+
+    def joined(x: Any) -> Any:
+        return x[:, :1] + ops.sum(x[:, 1:], axis=1, keepdims=True)
+
+    def build(hp: Any) -> keras.Model:
+        heads, units = hp.Int("heads", 2, 4), hp.Int("units", 2, 17)
+        shaped = [layers.Dense(heads * units), layers.Reshape((heads, units)), own(joined)]
+        return built([*shaped, layers.Flatten()])
+
+    configs = [{"heads": heads, "units": 5} for heads in (3, 2, 4)]
+    space = Space([*SPACE.hyperparameters, Int("heads", 2, 4)])
+    reason = "with heads=2, units=5 a size is 1, for which layers may have other operations."
+    assert assigned(build, configs, space) == (2, [NOTE + reason])
+
+
 def test_no_network_is_built_twice_to_find_the_range_of_sizes() -> None:
     """Also where a hyperparameter changes sizes, but not together with another one."""
     built_with: list[tuple[int, int]] = []

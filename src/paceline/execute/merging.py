@@ -134,6 +134,7 @@ class NetworkMerging:
                 return traced.key
             sizes = known.structure.sizes(traced.shapes)
             if not _may_merge(known.buckets, sizes):
+                self._note(_why_single(prepared.config))
                 return traced.key
             if not traced.of_other_sizes:
                 self._check(known.structure, traced, sizes)
@@ -310,6 +311,15 @@ def _may_merge(buckets: Buckets, sizes: Sizes) -> bool:
     or leave it out.
     """
     return all(sizes[i] > 1 for i in buckets.ragged)
+
+
+def _why_single(config: Configuration) -> str:
+    """Why a network with an axis of length 1 is not merged; empty if a value of 1 explains it."""
+    values = {name: value for name, value in config.items() if type(value) is int}
+    if not values or 1 in values.values():
+        return ""
+    given = ", ".join(f"{name}={value}" for name, value in values.items())
+    return f"with {given} a size is 1, for which layers may have other operations"
 
 
 def _difference(structure: Structure, shapes: Shapes) -> str:

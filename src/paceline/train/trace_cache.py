@@ -263,7 +263,7 @@ class TraceCache(Generic[N]):
             )
             for across_sizes, varying in ((False, (float,)), (True, (int, float)))
         }
-        for across_sizes, key in keys.items():
+        for key in keys.values():
             structure = self._structure(key)
             if structure is None:
                 continue
