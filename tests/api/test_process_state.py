@@ -135,14 +135,25 @@ def test_what_the_user_froze_stays_frozen() -> None:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is asked for it")
-def test_free_memory_goes_back_to_the_system() -> None:
+@pytest.mark.parametrize("in_block", [False, True])
+def test_free_memory_goes_back_to_the_system(in_block: bool) -> None:
+    """At the end of a block: what is freed in it after the request is returned, too."""
+
     def resident() -> int:
         return int(psutil.Process().memory_info().rss)
 
     held = [b"x" * (2**16 + i) for i in range(2**10)]  # 64 MiB, in pieces that are not mapped alone
     pin = b"x" * 2**16  # above them, so that freeing does not return them
     full = resident()
-    held.clear()
-    process_state.return_free_memory()
+    if in_block:
+        with process_state.preserved():
+            process_state.return_memory_at_end()
+            held.clear()
+            assert full - resident() < 2**25
+            process_state.return_memory_at_end()
+            assert full - resident() < 2**25
+    else:
+        held.clear()
+        process_state.return_memory_at_end()
     assert full - resident() > 2**25
     assert len(pin) == 2**16
