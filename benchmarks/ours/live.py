@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 
 from paceline.core.events import TrialAsked
+from paceline.serving.address import listen
 from paceline.store import StudyStore
-from paceline.web.address import listen
 from paceline.web.page_process import page_beside
 
 

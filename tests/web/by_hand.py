@@ -19,8 +19,8 @@ from paceline.core.events import (
     TrialEnded,
     TrialStarted,
 )
+from paceline.serving.address import listen
 from paceline.space import Choice, Float, Space
-from paceline.web.address import listen
 from paceline.web.server import LivePage
 
 HTML = "<script>document.title='hacked'</script>"

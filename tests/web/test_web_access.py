@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from paceline.core import InvalidInput
-from paceline.web.address import PORT, Address, listen
+from paceline.serving.address import PORT, Address, listen
 from paceline.web.hub import Hub
 from paceline.web.server import application
 

@@ -9,8 +9,8 @@ from tests.web.browser import CHROMIUM, Browser
 from tests.web.by_hand import asked, served, trial
 
 from paceline.core.events import SessionEnded
+from paceline.serving.address import listen
 from paceline.store import StudyStore
-from paceline.web.address import listen
 from paceline.web.server import LivePage
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")

@@ -15,8 +15,8 @@ from tests.web.by_hand import messages, numbers, until
 from typer.testing import CliRunner
 
 from paceline.cli.app import app
+from paceline.serving.address import listen
 from paceline.store import StudyStore
-from paceline.web.address import listen
 
 PATIENCE = 60  # seconds that a process may take to come so far
 OBJECTIVE = """

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from tests.web.by_hand import served, trial
 
+from paceline.serving import connections
 from paceline.store import StudyStore
-from paceline.web import connections
 from paceline.web.versioned_parts import VersionedParts
 
 HALF_SENT = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n1"

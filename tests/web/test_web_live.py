@@ -25,8 +25,8 @@ from tests.web.by_hand import asked, beginning, messages, numbers, served, trial
 
 from paceline.core.events import Event, FinalMeasured, FinalStarted, SessionEnded
 from paceline.report import read
+from paceline.serving.address import listen
 from paceline.store import StudyStore
-from paceline.web.address import listen
 from paceline.web.server import LivePage
 from paceline.web.study_reader import StudyReader
 from paceline.web.versioned_parts import VersionedParts

@@ -26,6 +26,7 @@ from paceline.cli import (
     single,
     warm,
     watch,
+    worker,
 )
 from paceline.cli.echo import echo
 from paceline.cli.settings_options import SettingsCommand
@@ -94,6 +95,7 @@ for command in (
     look.data,
     cluster.cluster,
     warm.warm,
+    worker.worker,
 ):
     app.command(cls=SettingsCommand)(command)
 app.add_typer(recipe.app, name="recipe")

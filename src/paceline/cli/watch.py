@@ -46,8 +46,8 @@ def watch(
     From another machine: use an SSH tunnel, or --host, which requires a token and is not encrypted.
     """
     from paceline.core import InvalidInput
+    from paceline.serving.address import listen
     from paceline.store import open_store
-    from paceline.web.address import listen
     from paceline.web.page_process import lower_priority
     from paceline.web.server import LivePage
 
@@ -77,7 +77,7 @@ def watched(study: Path, wanted: bool) -> Iterator[None]:
         yield
         return
     from paceline.core import command_line
-    from paceline.web.address import listen
+    from paceline.serving.address import listen
     from paceline.web.page_process import page_beside
 
     address = listen()

@@ -17,6 +17,7 @@ from paceline.execute.base import (
 from paceline.execute.creation import create, factory_of, name_of, register
 from paceline.execute.local import local
 from paceline.execute.ray.options import Ray
+from paceline.execute.remote.options import WorkerServer
 from paceline.execute.work import ExecutorFactory, FunctionWork, NetworkWork, Work
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "TrainingConfig",
     "TrialSnapshot",
     "Work",
+    "WorkerServer",
     "create",
     "factory_of",
     "local",

@@ -27,6 +27,8 @@ class LostCalls:
             return False
         self.note(slot)
         trial, loss = slot.job.trial, slot.worker.loss
+        if loss == "returned":
+            return True
         was_alone = trial in self._alone
         if loss == "pool":
             self._alone.add(trial)

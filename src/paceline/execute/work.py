@@ -35,6 +35,7 @@ class NetworkWork:
         one_by_one: whether jobs arrive one at a time, because a model or a schedule chooses them.
         num_configs: configurations that are expected; None if that is not known.
         num_repeats: networks of each configuration.
+        study: the name of the study; empty if there is none.
     """
 
     build: "Build"
@@ -48,6 +49,7 @@ class NetworkWork:
     one_by_one: bool = False
     num_configs: int | None = None
     num_repeats: int = 1
+    study: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +70,7 @@ class FunctionWork:
             names.
         may_change: whether the function may ask for other hyperparameters than in earlier sessions.
         epochs: steps that count in a call; None for as many as the function reports.
+        study: the name of the study; empty if there is none.
     """
 
     function: "Function"
@@ -81,6 +84,7 @@ class FunctionWork:
     overrides: Sequence[Hyperparameter] = ()
     may_change: bool = False
     epochs: int | None = None
+    study: str = ""
 
 
 Work = NetworkWork | FunctionWork

@@ -12,8 +12,9 @@ from paceline.execute.base import Job
 from paceline.execute.function_call import Message, send
 from paceline.space import Hyperparameter
 
-Loss = Literal["own", "worker", "pool"]
-"""Why a worker ended: by its own call, perhaps with its machine, or with all workers of a pool."""
+Loss = Literal["own", "worker", "pool", "returned"]
+"""Why a worker ended: by its own call, perhaps with its machine, with all workers of a pool, or
+because it was told to end and has given its trial back."""
 
 
 class FunctionWorker(Protocol):

@@ -36,8 +36,9 @@ class ExecutionOptions(TypedDict, total=False):
     `paceline.execute.create`. None for Paceline's own, in this process or in ``workers``.
     """
     address: str | None
-    """Only with ``executor="ray"``: the cluster, such as ``"10.0.0.1:6379"``; ``"auto"`` for the
-    one that runs on this machine, ``"local"`` for a new one. See `paceline.execute.Ray`.
+    """With ``executor="ray"``: the cluster, such as ``"10.0.0.1:6379"``; ``"auto"`` for the one
+    that runs on this machine, ``"local"`` for a new one. See `paceline.execute.Ray`. With
+    ``executor="workers"``: where workers join; see `paceline.execute.WorkerServer`.
     """
     cpus_per_worker: float | None
     """Only with ``executor="ray"``: the cores of each worker."""
@@ -62,12 +63,14 @@ class FunctionExecutionOptions(TypedDict, total=False):
     """Where trials run: any ``concurrent.futures.Executor``, such as a ProcessPoolExecutor, one of
     loky, or ``client.get_executor()`` of Dask; ``workers`` is then how many calls run at once, by
     default as many as it has workers. Or ``"ray"``: actors of a Ray cluster, see
-    `paceline.execute.Ray`. Or the name or class of another executor; see `paceline.execute.create`.
+    `paceline.execute.Ray`. Or ``"workers"``: processes that join with ``paceline worker``, see
+    `paceline.execute.WorkerServer`. Or the name or class of another executor; see `paceline.execute.create`.
     None for Paceline's own, in this process or in ``workers``.
     """
     address: str | None
-    """Only with ``executor="ray"``: the cluster, such as ``"10.0.0.1:6379"``; ``"auto"`` for the
-    one that runs on this machine, ``"local"`` for a new one. See `paceline.execute.Ray`.
+    """With ``executor="ray"``: the cluster, such as ``"10.0.0.1:6379"``; ``"auto"`` for the one
+    that runs on this machine, ``"local"`` for a new one. See `paceline.execute.Ray`. With
+    ``executor="workers"``: where workers join; see `paceline.execute.WorkerServer`.
     """
     cpus_per_worker: float | None
     """Only with ``executor="ray"``: the cores of each worker."""
@@ -128,7 +131,8 @@ class ExecutionSettings(Group):
 
     Attributes:
         executor: its name; None for the standard one.
-        address: of a Ray cluster; None for the default of `paceline.execute.Ray`, as below.
+        address: of a Ray cluster, or where workers join; None for the default of
+            `paceline.execute.Ray` or `paceline.execute.WorkerServer`, as below.
         cpus_per_worker: cores of each worker there.
         gpus_per_worker: GPUs of each worker there.
         store: its name or address; None for the standard one.
@@ -144,13 +148,19 @@ class ExecutionSettings(Group):
         None,
         _executor,
         Change.SILENT,
-        terminal=Terminal(help="Where trials run: ray, for a Ray cluster, or another executor."),
+        terminal=Terminal(
+            help="Where trials run: ray, for a Ray cluster; workers, for processes that join with "
+            "`paceline worker`; or another executor."
+        ),
     )
     address: str | None = setting(
         None,
         optional(ray_address),
         Change.SILENT,
-        terminal=Terminal(help="The Ray cluster: HOST:PORT, auto, or local for a new one."),
+        terminal=Terminal(
+            help="The Ray cluster: HOST:PORT, auto, or local for a new one; or HOST:PORT, where "
+            "workers join."
+        ),
     )
     cpus_per_worker: float | None = setting(
         None,

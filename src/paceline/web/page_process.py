@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from paceline.core import interrupts
-from paceline.web.address import Address
+from paceline.serving.address import Address
 
 _NICENESS = 10
 _END_SECONDS = 10.0

@@ -21,9 +21,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from paceline.report.panels import script, styles
-from paceline.web.address import Address
-from paceline.web.connections import CautiousProtocol, backlog, quiet_when_full
-from paceline.web.guard import Guard
+from paceline.serving.address import Address
+from paceline.serving.connections import CautiousProtocol, backlog, quiet_when_full
+from paceline.serving.guard import Guard
 from paceline.web.hub import Hub
 
 _FOREVER = "private, max-age=31536000, immutable"

@@ -34,6 +34,7 @@ class Ray:
     """
 
     name: ClassVar[str] = "ray"
+    fields: ClassVar[tuple[str, ...]] = _FIELDS
 
     address: str | None = None
     cpus_per_worker: float | None = None

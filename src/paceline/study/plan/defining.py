@@ -11,7 +11,7 @@ from typing import Any
 
 from paceline.core import Budget, InvalidInput
 from paceline.core.checks import flag
-from paceline.execute import Ray, factory_of, name_of
+from paceline.execute import Ray, WorkerServer, factory_of, name_of
 from paceline.settings.description import Settings, default_settings
 from paceline.settings.function import FUNCTION, Kind
 from paceline.settings.rules import FromMemory
@@ -23,7 +23,11 @@ from paceline.study.plan.limits import check_limits, limits_of, seed_of
 from paceline.study.plan.network_definition import with_networks
 from paceline.study.resume.existing import Existing, check_kind
 
-_OF_RAY = ("address", "cpus_per_worker", "gpus_per_worker")
+_WITH_SETTINGS = {kind.name: kind for kind in (Ray, WorkerServer)}
+"""Executors that are described by settings."""
+
+_OF_EXECUTORS = ("address", "cpus_per_worker", "gpus_per_worker")
+"""Settings that only these have."""
 
 
 def define(
@@ -107,19 +111,26 @@ def _with_executor(
     executor = given.get("executor", None if isinstance(known, FromMemory) else known)
     if "executor" in given:
         factory_of(executor)  # raises the right error
-        own = executor.settings if isinstance(executor, Ray) else {}
-        again = {name: given[name] for name in (*_OF_RAY, "workers") if name in given}
-        settings = settings.updated({"executor": name_of(executor) or executor, **own, **again})
+        name = name_of(executor) or executor
+        own = executor.settings if isinstance(executor, Ray | WorkerServer) else {}
+        before = {} if name == known else dict.fromkeys(_OF_EXECUTORS)
+        again = {name: given[name] for name in (*_OF_EXECUTORS, "workers") if name in given}
+        settings = settings.updated({**before, "executor": name, **own, **again})
     elif isinstance(known, FromMemory) and searches:
         raise InvalidInput(
             f"the executor of study {directory} was passed from memory, so it is not known",
             expected="that executor again, or the name of another one, such as 'local'",
         )
-    if settings.execution.executor == Ray.name:
-        return settings, Ray.of(settings.execution)
-    for name in _OF_RAY:
-        if name in given:
+    chosen = settings.execution.executor
+    kind = _WITH_SETTINGS.get(chosen) if isinstance(chosen, str) else None
+    fields = () if kind is None else kind.fields
+    for name in _OF_EXECUTORS:
+        if name in given and name not in fields:
+            having = [repr(one) for one, other in _WITH_SETTINGS.items() if name in other.fields]
             raise InvalidInput(
-                f"{name} was given, and trials do not run on Ray", expected="executor='ray' with it"
+                f"{name} was given, and trials do not run there",
+                expected=f"executor={' or '.join(having)} with it",
             )
-    return settings.updated(dict.fromkeys(_OF_RAY)), executor
+    if kind is not None:
+        return settings, kind.of(settings.execution)
+    return settings.updated(dict.fromkeys(_OF_EXECUTORS)), executor

@@ -20,7 +20,7 @@ from paceline.core import (
 )
 from paceline.core.checks import mapping
 from paceline.core.events import FORMAT, Event, Json, StudyCreated
-from paceline.execute import Executor, FunctionWork, Leaves, Ray, create
+from paceline.execute import Executor, FunctionWork, Leaves, Ray, WorkerServer, create
 from paceline.execute.function_call import Function
 from paceline.execute.pools import check_memory_limit, loader, num_calls
 from paceline.execute.process_worker import Load, check_may_spawn, importable
@@ -123,6 +123,7 @@ class FunctionPlan:
             overrides=tuple(self.given),
             may_change=definition.change_space,
             epochs=settings.training.epochs,
+            study=definition.directory.name,
         )
         return create(definition.executor, work)
 
@@ -285,7 +286,7 @@ def _num_workers(executor: object, workers: int | None, limits: TrialLimits) -> 
     Raises:
         InvalidInput: they cannot.
     """
-    if isinstance(executor, Ray):
+    if isinstance(executor, Ray | WorkerServer):
         return executor.num_calls()
     if isinstance(executor, Pool):
         check_memory_limit(executor, limits.memory)
@@ -295,7 +296,7 @@ def _num_workers(executor: object, workers: int | None, limits: TrialLimits) -> 
         raise InvalidInput(
             f"{name} was given without workers",
             expected="workers=1 or more",
-            fix="Only a process of its own, or a worker on Ray, can be ended from outside.",
+            fix="Only a process of its own, or a worker elsewhere, can be ended from outside.",
         )
     return workers or 1
 
@@ -303,7 +304,7 @@ def _num_workers(executor: object, workers: int | None, limits: TrialLimits) -> 
 def _loader(definition: Definition, workers: int | None) -> Load | None:
     """How other processes load the function; None if there are none."""
     source, executor = definition.settings.function.build, definition.executor
-    if isinstance(executor, Ray):
+    if isinstance(executor, Ray | WorkerServer):
         return executor.loader(definition.build)
     is_pool = isinstance(executor, Pool)
     if isinstance(executor, ThreadPoolExecutor) or (workers is None and not is_pool):

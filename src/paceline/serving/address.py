@@ -1,4 +1,4 @@
-"""The address of the live page: a listening socket, its URL, and who can reach it."""
+"""The address of a server: a listening socket, its URL, and who can reach it."""
 
 import errno
 import ipaddress
@@ -10,12 +10,12 @@ from urllib.parse import quote
 from paceline.core import InvalidInput
 
 PORT = 8642
-"""The default port, if it is free."""
+"""The default port of the live page, if it is free."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Host and port of the page.
+    """Host and port of a server.
 
     Attributes:
         socket: bound and listening, so that early requests are accepted.
@@ -43,12 +43,13 @@ class Address:
         return f"http://{host}:{self.port}/" + (f"?token={quote(token, safe='')}" if token else "")
 
 
-def listen(host: str = "127.0.0.1", port: int | None = None) -> Address:
+def listen(host: str = "127.0.0.1", port: int | None = None, usual: int = PORT) -> Address:
     """Opens a listening socket.
 
     Args:
         host: an address or a name of this machine; ``"0.0.0.0"`` for all of its addresses.
-        port: 0 for any free port; None for `PORT`, or any free port if it is taken.
+        port: 0 for any free port; None for ``usual``, or any free port if it is taken.
+        usual: the port to use if none is given.
 
     Raises:
         InvalidInput: the host is not this machine, or the port is taken or not allowed.
@@ -65,7 +66,7 @@ def listen(host: str = "127.0.0.1", port: int | None = None) -> Address:
     if port is not None:
         return Address(_bound(family, place, host, port), host)
     try:
-        return Address(_bound(family, (place[0], PORT, *place[2:]), host, PORT), host)
+        return Address(_bound(family, (place[0], usual, *place[2:]), host, usual), host)
     except InvalidInput:
         return Address(_bound(family, place, host, 0), host)
 

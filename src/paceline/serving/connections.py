@@ -11,21 +11,20 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 REQUEST_SECONDS = 10.0
 """Seconds for a request to arrive, from its first byte or from opening the connection."""
 
-_MOST = 256  # simultaneous connections
+_MOST = 256  # simultaneous connections of readers
+_MOST_OF_WORKERS = 4096
 _OTHER_FILES = 40  # file descriptors for everything else
 
 
-def most_connections() -> int:
+def most_connections(most: int = _MOST) -> int:
     """Maximum number of connections, limited by the process's file descriptors."""
     if sys.platform == "win32":
-        return _MOST
+        return most
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return (
-        _MOST
-        if limit == resource.RLIM_INFINITY
-        else max(8, min(_MOST, (limit - _OTHER_FILES) // 2))
+        most if limit == resource.RLIM_INFINITY else max(8, min(most, (limit - _OTHER_FILES) // 2))
     )
 
 
@@ -45,7 +44,7 @@ class CautiousProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Called for a new connection."""
         open_now = [one for one in self.connections if not one.transport.is_closing()]
-        if len(open_now) >= most_connections() and not _made_place(open_now):
+        if len(open_now) >= self.num_most and not _made_place(open_now):
             transport.abort()
             return
         super().connection_made(transport)
@@ -66,6 +65,11 @@ class CautiousProtocol(H11Protocol):
             self._expect_request()
 
     @property
+    def num_most(self) -> int:
+        """How many connections there may be."""
+        return most_connections()
+
+    @property
     def is_complete(self) -> bool:
         """Whether a complete request has arrived, which is being answered."""
         return self.conn.their_state not in (h11.IDLE, h11.SEND_BODY)
@@ -82,6 +86,24 @@ class CautiousProtocol(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+class PatientProtocol(CautiousProtocol):
+    """For clients with large bodies, each part of which has the time limit, and more clients.
+
+    Those who may send a body are known by the head of the request, which is as limited as before.
+    """
+
+    @property
+    def num_most(self) -> int:
+        """How many connections there may be: each worker has up to three."""
+        return most_connections(_MOST_OF_WORKERS)
+
+    def data_received(self, data: bytes) -> None:
+        """Called for received bytes."""
+        if self.conn.their_state is h11.SEND_BODY and self._deadline is not None:
+            self._request_came()
+        super().data_received(data)
 
 
 def _made_place(connections: list[Any]) -> bool:
