@@ -39,8 +39,14 @@ SEARCHED = {
     "--set": [("units", "NAME=VALUE"), ("units=3", "'units'")],
 }
 ON_RAY = {
-    "--address": [("somewhere", "address is 'somewhere'"), ("a:1", "not run on Ray")],
-    "--cpus-per-worker": [("0", "cpus_per_worker is 0.0"), ("1", "not run on Ray")],
+    "--address": [
+        ("somewhere", "address is 'somewhere'"),
+        ("a:1", "without an executor that has it"),
+    ],
+    "--cpus-per-worker": [
+        ("0", "cpus_per_worker is 0.0"),
+        ("1", "without an executor that has it"),
+    ],
     "--gpus-per-worker": [("-1", "gpus_per_worker is -1.0")],
 }
 ENDED = {

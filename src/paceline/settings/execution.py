@@ -64,8 +64,8 @@ class FunctionExecutionOptions(TypedDict, total=False):
     loky, or ``client.get_executor()`` of Dask; ``workers`` is then how many calls run at once, by
     default as many as it has workers. Or ``"ray"``: actors of a Ray cluster, see
     `paceline.execute.Ray`. Or ``"workers"``: processes that join with ``paceline worker``, see
-    `paceline.execute.WorkerServer`. Or the name or class of another executor; see `paceline.execute.create`.
-    None for Paceline's own, in this process or in ``workers``.
+    `paceline.execute.WorkerServer`. Or the name or class of another executor; see
+    `paceline.execute.create`. None for Paceline's own, in this process or in ``workers``.
     """
     address: str | None
     """With ``executor="ray"``: the cluster, such as ``"10.0.0.1:6379"``; ``"auto"`` for the one

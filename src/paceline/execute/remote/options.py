@@ -137,7 +137,7 @@ class WorkerServer:
         host, _, port = (self.address or "").rpartition(":")
         host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
         address = listen(host, int(port) if port else None, PORT)
-        command = f"{command_line('worker', study or 'STUDY')} --server {address.url()}"
+        command = f"{command_line('worker', study or 'STUDY')} --server {address.url().rstrip('/')}"
         # neither a note nor in the log, since a token that was drawn is in it
         if given is None:
             _tell(f"Workers join with: {TOKEN}={token} {command}")

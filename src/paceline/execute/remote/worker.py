@@ -94,12 +94,16 @@ class RemoteWorker:
             StudyUnreachable: the study's server is away for too long.
         """
         client = self._client()
+        try:
+            self._run(client)
+        finally:
+            client.close()
+
+    def _run(self, client: StudyClient) -> None:
         while not self.stop.is_set():
             try:
                 key = self._join(client)
-            except Gone:
-                return
-            except Stopped:
+            except (Gone, Stopped):  # the study has ended, or this worker is to end
                 return
             connection = _Connection(key, self._client, client, self._process)
             try:

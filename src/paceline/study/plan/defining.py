@@ -126,10 +126,10 @@ def _with_executor(
     fields = () if kind is None else kind.fields
     for name in _OF_EXECUTORS:
         if name in given and name not in fields:
-            having = [repr(one) for one, other in _WITH_SETTINGS.items() if name in other.fields]
+            having = [one for one, other in _WITH_SETTINGS.items() if name in other.fields]
             raise InvalidInput(
-                f"{name} was given, and trials do not run there",
-                expected=f"executor={' or '.join(having)} with it",
+                f"{name} was given without an executor that has it",
+                expected=" or ".join(f"executor={one!r}" for one in having) + " with it",
             )
     if kind is not None:
         return settings, kind.of(settings.execution)
