@@ -31,7 +31,6 @@ from paceline.execute.remote.mailbox import Inbox, Malformed, Outbox
 from paceline.execute.remote.server import StudyServer
 from paceline.execute.remote.signing import (
     NONCE,
-    SIGNATURE,
     is_signed_answer,
     is_signed_request,
     request_headers,
@@ -139,9 +138,18 @@ class ByHand:
     def ended(self, trial: int = 0) -> None:
         self.send(
             "ended",
-            **{"trial": trial, "score": 1.0, "error": "", "stopped": False, "steps": 2},
-            **{"has_extra_steps": False, "metrics": {}, "seeded": False, "refused": None},
-            **{"config": {"x": 0.5}, "asked": {}, "seconds": 2.0},
+            trial=trial,
+            score=1.0,
+            error="",
+            stopped=False,
+            steps=2,
+            has_extra_steps=False,
+            metrics={},
+            seeded=False,
+            refused=None,
+            config={"x": 0.5},
+            asked={},
+            seconds=2.0,
         )
 
     def end(self, loss: str) -> None:
@@ -375,15 +383,10 @@ def test_a_function_that_cannot_be_imported_ends_its_worker_only(served: Served)
     executor = served.executor(work)
     with closing(executor):
         executor.submit(jobs(0.5), {}, {})
-        messages = [
-            encoded(
-                "function", metric="loss", memory=None, module="nowhere", name="f", by_name=True
-            )
-        ]
-        served.lobby.attach(
-            lambda worker: [worker.link.send_bytes(one) for one in messages] and None
-        )
-        with pytest.raises(InvalidInput, match="cannot be loaded here .ModuleNotFoundError"):
+        named = {"module": "nowhere", "name": "f", "by_name": True}
+        message = encoded("function", metric="loss", memory=None, **named)
+        served.lobby.attach(lambda worker: worker.link.send_bytes(message))
+        with pytest.raises(InvalidInput, match=r"cannot be loaded here .ModuleNotFoundError"):
             served.worker().run()
         assert "cannot work: the function cannot be loaded" in served.refusals[0]
         assert not executor.is_idle
