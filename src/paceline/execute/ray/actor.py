@@ -13,7 +13,7 @@ from typing import Any
 
 import ray
 
-from paceline.execute.function_call import Function, encoded
+from paceline.execute.function_call import Function
 from paceline.execute.process_worker import resident_of_tree
 from paceline.execute.ray.versions import differences, versions
 from paceline.execute.thread_worker import ThreadWorker
@@ -23,6 +23,12 @@ _MEMORY_INTERVAL = 0.1  # seconds between two measurements of the memory in use
 GROUPS = {"receive": 1, "send": 1}
 """The actor's threads, besides one for its other methods: messages arrive while it waits for
 others, and in their order."""
+
+
+def about_this_process() -> dict[str, str]:
+    """The name of this actor in the study's record, and Ray's name of its node."""
+    node = ray.get_runtime_context().get_node_id()
+    return {"name": f"{socket.gethostname()}:{os.getpid()}", "node": str(node)}
 
 
 class FunctionActor:
@@ -46,32 +52,31 @@ class FunctionActor:
         self._worker: ThreadWorker | None = None
         self._limit, self._since = memory_limit, time.time()
         self._trial: int | None = None
-        node = ray.get_runtime_context().get_node_id()
-        name = f"{socket.gethostname()}:{os.getpid()}"
-        self._about = {"kind": "function", "name": name, "node": node}
+        self._about = about = about_this_process()
         if different := differences(study, versions()):
-            self._first = encoded("refused", name=name, node=node, error=different)
+            self._first: Mapping[str, Any] | None = {**about, "kind": "refused", "error": different}
             return
         try:
             function = load()
         except BaseException as error:
             why = f"{type(error).__name__}: {error}"
-            self._first = encoded("import_failed", name=name, node=node, error=why)
+            self._first = {**about, "kind": "import_failed", "error": why}
             return
-        self._first = encoded("ready", name=name, node=node)
+        self._first = {**about, "kind": "ready"}
         self._worker = ThreadWorker(function, metric)
 
     @ray.method(concurrency_group="receive")  # type: ignore[untyped-decorator]
-    def receive(self) -> tuple[list[bytes], int]:
+    def receive(self) -> Mapping[str, Any] | tuple[list[bytes], int]:
         """Waits for messages.
 
         Returns:
-            The messages since the last call, and the bytes of memory in use if they are more than
-            the limit, else 0. If they are, there may be no message.
+            The first time, whether the function can be called, see `ActorHandle`. Then the messages
+            since the last call, and the bytes of memory in use if they are more than the limit,
+            else 0. If they are, there may be no message.
         """
-        first, self._first = self._first, b""
-        if first or self._worker is None:
-            return [first], 0
+        first, self._first = self._first, None
+        if first is not None or self._worker is None:
+            return first or {}
         link, interval = self._worker.link, None if self._limit is None else _MEMORY_INTERVAL
         used = 0
         while not used and not wait([link], interval):
@@ -96,6 +101,7 @@ class FunctionActor:
         """What it does now, for ``paceline cluster``."""
         return {
             **self._about,
+            "kind": "function",
             "trials": [] if self._trial is None else [self._trial],
             "lanes": 1,
             "seconds": time.time() - self._since,
