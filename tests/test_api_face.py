@@ -82,6 +82,8 @@ def test_what_is_public() -> None:
         "tune",
         "callbacks",
         "data",
+        "execute",
+        "exporters",
         "schedule",
         "search",
         "space",

@@ -4,6 +4,7 @@ first use.
 
 from . import callbacks as callbacks
 from . import data as data
+from . import execute as execute
 from . import exporters as exporters
 from . import schedule as schedule
 from . import search as search

@@ -104,6 +104,24 @@ class Cluster:
             )
         return found
 
+    def largest_share(self, cpus: float | None, gpus: float | None) -> WorkerResources:
+        """The largest share of a node that fits all nodes: a whole one, or one of its GPUs.
+
+        Args:
+            cpus: cores, if they were given.
+            gpus: GPUs, if they were given.
+        """
+        nodes = [node.resources for node in self.nodes()]
+        with_gpu = [node for node in nodes if node.get("GPU", 0.0) >= 1.0]
+        if gpus is None:
+            gpus = 1.0 if with_gpu else 0.0
+        used = with_gpu if gpus else [node for node in nodes if node.get("CPU", 0.0) >= 1.0]
+        shares = [
+            node.get("CPU", 0.0) // max(1.0, node.get("GPU", 0.0) / gpus if gpus else 1.0)
+            for node in used
+        ]
+        return WorkerResources(max(1.0, min(shares, default=1.0)) if cpus is None else cpus, gpus)
+
     def free_room(self, share: WorkerResources) -> int:
         """How many workers fit into what is free; nearly, since parts of nodes are added up."""
         return share.fits(ray_module().available_resources())

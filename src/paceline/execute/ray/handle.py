@@ -19,8 +19,9 @@ class ActorHandle(ABC):
     it returns what the actor says of itself. When the study calls `close`, the actor ends.
 
     Attributes:
-        first: what the actor says of itself: ``kind``, ``name`` (of machine and process) and
-            ``node``, besides others; None before it has started.
+        first: what the actor says of itself: ``kind``, ``name`` and ``node``, besides others; None
+            before it has started.
+        name: its machine and process; empty before it has started.
     """
 
     def __init__(self, actor: Any, on_change: Callable[["ActorHandle"], None]) -> None:
@@ -31,9 +32,10 @@ class ActorHandle(ABC):
             on_change: called, from that thread, when the actor has started, and when it has ended.
         """
         self.first: Mapping[str, Any] | None = None
+        self.name = ""
         self._actor, self._on_change = actor, on_change
         self._reason: str | None = None
-        self._loss: Loss = "worker"
+        self._cause: Loss = "worker"
         self._thread = threading.Thread(target=self._relay, name="paceline-ray", daemon=True)
 
     def listen(self) -> Self:
@@ -42,25 +44,15 @@ class ActorHandle(ABC):
         return self
 
     @property
-    def name(self) -> str:
-        """The machine and process of the actor; empty before it has started."""
-        return "" if self.first is None else str(self.first["name"])
-
-    @property
     def lost_node(self) -> str | None:
         """The node of the actor, by Ray's name, if it was lost with its node."""
-        is_lost = self._reason is not None and self._loss == "worker"
+        is_lost = self._reason is not None and self._cause == "worker"
         return str(self.first["node"]) if is_lost and self.first is not None else None
 
     def death(self, seconds: float = 0.0) -> str | None:
         """Returns why the actor ended, as a sentence, or None while it is alive."""
         self._thread.join(seconds)
         return self._reason
-
-    @property
-    def loss(self) -> Loss:
-        """Whether it ended by its own call, or with its node."""
-        return self._loss
 
     def close(self) -> None:
         """Ends the actor and what it runs."""
@@ -84,14 +76,15 @@ class ActorHandle(ABC):
         """Passes on what the actor says, until it ends."""
         ray = ray_module()
         try:
-            self.first = ray.get(self._actor.receive.remote())
+            first = ray.get(self._actor.receive.remote())
+            self.name, self.first = first["name"], first
             self._on_change(self)
             while True:
                 self._take(ray.get(self._actor.receive.remote()))
         except OSError:  # it was closed here
             pass
         except Exception as error:  # errors of Ray, or those of the actor's constructor
-            self._loss, self._reason = cause_of(ray, error, self.name)
+            self._cause, self._reason = cause_of(ray, error, self.name)
         finally:
             self._end()
             self._on_change(self)

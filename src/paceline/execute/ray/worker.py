@@ -7,6 +7,7 @@ from typing import Any
 
 from paceline.execute.function_call import encoded
 from paceline.execute.ray.handle import ActorHandle
+from paceline.execute.worker_slot import Loss
 
 
 class ActorLink(Connection):
@@ -41,6 +42,11 @@ class RayWorker(ActorHandle):
         self.link: Connection = ActorLink(ours, actor)
         self._inner = Connection(theirs.detach())
         self.memory = 0
+
+    @property
+    def loss(self) -> Loss:
+        """Whether it ended by its own call, or with its node."""
+        return self._cause
 
     def close(self) -> None:
         """Ends the actor and the call that it runs."""
