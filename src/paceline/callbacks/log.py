@@ -8,6 +8,7 @@ from pathlib import Path
 
 from paceline.callbacks.interface import Callback, StudyView
 from paceline.core import Action, Decision, Final, Trial, TrialState, last_line
+from paceline.core.commands import study_name
 from paceline.core.events import ProgramCompiled
 from paceline.core.logs import FORMAT, SafeFormatter, logger
 from paceline.core.texts import on_one_line
@@ -47,7 +48,7 @@ class StudyLog(Callback):
         within = "" if seconds is None else f", within {words.duration(seconds)}"
         self._log(
             logging.INFO,
-            f"study {study.directory}: {objective.direction} {objective.metric} on "
+            f"study {study_name(study.directory)}: {objective.direction} {objective.metric} on "
             f"{study.data.get('name', 'a function')}; {study.num_ended():,}{planned} trials have "
             f"ended{within}",
         )

@@ -98,6 +98,7 @@ for command in (
     worker.worker,
 ):
     app.command(cls=SettingsCommand)(command)
+app.command("list", cls=SettingsCommand)(look.list_studies)
 app.add_typer(recipe.app, name="recipe")
 
 

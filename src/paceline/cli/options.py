@@ -42,20 +42,21 @@ def _study(text: str) -> Path:
     from paceline.store import study_directory
 
     try:
-        return study_directory(text)
+        return study_directory(text)  # a URL too
     except InvalidInput as error:
         raise typer.BadParameter(str(error)) from None
 
 
 StudyArgument = Annotated[
-    Path, typer.Argument(help="The study's directory.", parser=_study, metavar="DIRECTORY")
+    Path, typer.Argument(help="The study: its directory or URL.", parser=_study, metavar="STUDY")
 ]
 Study = Annotated[
     Path | None,
     typer.Option(
-        help="The directory to keep everything in.  [default: a new one in runs/]",
+        help="The directory to keep everything in, or postgresql://host/database/name.  [default: "
+        "a new one in runs/]",
         parser=_study,
-        metavar="DIRECTORY",
+        metavar="STUDY",
     ),
 ]
 DataDir = Annotated[

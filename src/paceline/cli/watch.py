@@ -46,6 +46,7 @@ def watch(
     From another machine: use an SSH tunnel, or --host, which requires a token and is not encrypted.
     """
     from paceline.core import InvalidInput
+    from paceline.core.commands import study_name
     from paceline.serving.address import listen
     from paceline.store import open_store
     from paceline.web.page_process import lower_priority
@@ -63,7 +64,7 @@ def watch(
         token = secrets.token_hex(16)
     lower_priority()
     with LivePage(study, address, token) as page:
-        echo(f"Watching {study}: {address.url(token)}\nCtrl+C ends it.")
+        echo(f"Watching {study_name(study)}: {address.url(token)}\nCtrl+C ends it.")
         try:
             page.wait()
         except KeyboardInterrupt:

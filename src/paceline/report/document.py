@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from paceline.core import InvalidInput, PacelineError
+from paceline.core.commands import study_name, url_of
 from paceline.report.page.parts import text
 from paceline.report.panels import Panel, panels, script, styles
 from paceline.report.show import Summary, read
@@ -74,9 +75,11 @@ def write(summary: Summary, path: str | os.PathLike[str] | None = None) -> Path:
     target = summary.directory / REPORT if path is None else Path(path)
     page = document(summary)
     try:
+        if path is None and url_of(summary.directory):  # it may be on another machine
+            target.parent.mkdir(parents=True, exist_ok=True)
         write_text(target, page)
-    except PacelineError as error:
-        reason = getattr(error.__cause__, "strerror", None) or error
+    except (PacelineError, OSError) as error:
+        reason = getattr(error.__cause__ or error, "strerror", None) or error
         raise InvalidInput(
             f"the report {target} cannot be written ({reason})",
             expected="a file in a folder that is there",
@@ -86,7 +89,7 @@ def write(summary: Summary, path: str | os.PathLike[str] | None = None) -> Path:
 
 def document(summary: Summary) -> str:
     """The report as HTML."""
-    return assemble(_title(summary), f"Study {summary.directory}", panels(summary))
+    return assemble(_title(summary), f"Study {study_name(summary.directory)}", panels(summary))
 
 
 def assemble(title: str, subtitle: str, shown: Sequence[Panel]) -> str:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from paceline.core import StudyInterrupted, command_line, interrupts
+from paceline.core.commands import study_name
 from paceline.report import words
 from paceline.report.show import Summary, read
 from paceline.settings.rules import FromMemory
@@ -66,7 +67,8 @@ def _resume(summary: Summary) -> str:
     missing = [name for name, source in sources.items() if isinstance(source, FromMemory)]
     if not missing:
         return f"with: {command}"
-    given = ", ".join([repr(str(summary.directory)), *(f"{name}={name}" for name in missing)])
+    study = repr(study_name(summary.directory))
+    given = ", ".join([study, *(f"{name}={name}" for name in missing)])
     call = f"in Python: paceline.resume({given})"
     # on the terminal, the function can be named, but data cannot be passed
     return call if "data" in missing else f"with: {command} --build FILE.PY:NAME, or {call}"
@@ -75,7 +77,7 @@ def _resume(summary: Summary) -> str:
 def _short(directory: Path) -> str:
     if not has_study(directory):
         return "Stopped before anything was written."
-    return f"Stopped; everything that was stored is kept in {directory}."
+    return f"Stopped; everything that was stored is kept in {study_name(directory)}."
 
 
 def _message(directory: Path) -> str:
@@ -86,7 +88,7 @@ def _message(directory: Path) -> str:
     have = "has" if ended == 1 else "have"
     lines = [
         f"Stopped. {words.count(ended, 'trial')} {have} ended; everything measured is kept in "
-        f"{directory}."
+        f"{study_name(directory)}."
     ]
     best = record.best
     if best is not None and best.score is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paceline.core import Trial, TrialState, last_line
+from paceline.core.commands import study_name
 from paceline.report import verdict
 from paceline.store import open_store, study_directory
 from paceline.store.writer import process_of
@@ -87,6 +88,7 @@ class Summary:
         record, created = self.record, self.record.created
         body = {
             "format": FORMAT,
+            "study": study_name(self.directory),
             "directory": str(self.directory),
             "state": self.state,
             "reason": record.ended.reason if record.ended else None,

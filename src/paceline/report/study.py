@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from paceline.core import InvalidInput, Trial, markup, process_state
 from paceline.core.checks import whole_number
+from paceline.core.commands import study_name
 from paceline.report import words
 from paceline.settings.description import Settings
 from paceline.space import Space
@@ -56,14 +57,14 @@ class Study:
         return cls(path, read_record(path), definition)
 
     def __repr__(self) -> str:
-        return f"<Study {self.directory}: {self.record.outcome}>"
+        return f"<Study {study_name(self.directory)}: {self.record.outcome}>"
 
     def _repr_html_(self) -> str:
         from paceline.report.verdict import sentences
 
         best, verdict = self.record.best, self.verdict
         parts = [
-            markup.heading(f"Study {self.directory}"),
+            markup.heading(f"Study {study_name(self.directory)}"),
             markup.paragraph(f"{self.record.outcome}, {words.duration(self.seconds)}"),
         ]
         if best is not None:
@@ -94,7 +95,7 @@ class Study:
         """
         if self.record.best is None:
             raise InvalidInput(
-                f"study {self.directory} has no completed trial",
+                f"study {study_name(self.directory)} has no completed trial",
                 expected="at least one",
                 fix="Resume it with more budget.",
             )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from paceline.core import InvalidInput, Trial, TrialState, command_line
+from paceline.core.commands import study_name
 from paceline.core.texts import on_one_line
 from paceline.report import ablation_gains, columns, model_text, verdict, words
 from paceline.report.going_on import how_to_go_on
@@ -66,7 +67,11 @@ def trial(summary: Summary, number: int, to: "Console") -> None:
         )
         raise InvalidInput(f"trial is {number}", expected=expected)
     shown = record.trial(number)
-    say(to, f"Trial {number} of {summary.directory}, proposed by {shown.origin}, is {shown.state}.")
+    say(
+        to,
+        f"Trial {number} of {study_name(summary.directory)}, proposed by {shown.origin}, is "
+        f"{shown.state}.",
+    )
     width = max(map(len, shown.config), default=0)
     for name, value in shown.config.items():
         say(to, f"  {name:<{width}}  {words.value(value)}")
@@ -155,7 +160,7 @@ def _final(summary: Summary, to: "Console") -> None:
 def _head(summary: Summary) -> Iterator[str]:
     record = summary.record
     if record.created is None:
-        yield f"The study in {summary.directory} has not begun."
+        yield f"The study in {study_name(summary.directory)} has not begun."
         return
     data, objective = record.created.data, record.objective
     unit = "rows" if "rows" in data else "batches"
@@ -168,7 +173,7 @@ def _head(summary: Summary) -> Iterator[str]:
     ]
     counted = f" ({', '.join(sizes)})" if sizes else ""
     yield (
-        f"Study {summary.directory}: {objective.direction} {objective.metric} on "
+        f"Study {study_name(summary.directory)}: {objective.direction} {objective.metric} on "
         f"{data['name']}{counted}."
     )
     state = {
@@ -268,7 +273,8 @@ def _notes(summary: Summary) -> Iterator[str]:
 
 def _files(summary: Summary) -> Iterator[str]:
     directory = summary.directory
-    yield f"The study is in {directory}; to show it again: {command_line('show', directory)}"
+    again = command_line("show", directory)
+    yield f"The study is in {study_name(directory)}; to show it again: {again}"
     if (directory / "report.html").is_file():
         yield f"The report is {directory / 'report.html'}; open it in a browser."
     yield from model_text.lines(summary)

@@ -2,25 +2,77 @@
 
 A study in SQLite, the default, is recognised by its database. Any other store is named in a small
 file in the study's directory, so that it must be passed only when the study is created.
+
+A study may also be named by a URL. It has a directory for its files all the same, and all parts of
+Paceline work with that directory; which URL it belongs to is remembered
+(`paceline.core.commands`).
 """
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 
 from paceline.core import InvalidInput, StudyLocked, UnreadableStudy, shown
+from paceline.core.commands import remember_url, url_of
 from paceline.store.database import StudyStore
 from paceline.store.files import remove, write_text
-from paceline.store.paths import DATABASE, MARKER
+from paceline.store.paths import DATABASE, LOCK, MARKER, checked_directory
 from paceline.store.store import Store, registry
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_SHORTENED = re.compile(r"[a-z][a-z0-9+.-]+:/[^/]", re.IGNORECASE)  # by pathlib
+_ALIASES = {"postgres": "postgresql"}
+
+
+def study_directory(given: object, name: str = "study") -> Path:
+    """The directory of a study, given by its path or by a URL; it need not exist.
+
+    Args:
+        given: a path, or the URL of a study, such as ``postgresql://host/database/study``.
+        name: of the argument, for messages.
+
+    Raises:
+        InvalidInput: neither, empty, or not a possible name of a directory.
+        PacelineError: the server of the URL cannot be used.
+    """
+    if isinstance(given, str) and _URL.match(given.strip()):
+        kind, address = _of_url(given, name)
+        directory = checked_directory(kind.directory_of(address), name).absolute()
+        remember_url(directory, address)
+        return directory
+    path = checked_directory(given, name)
+    if not isinstance(given, str) and _SHORTENED.match(str(path)):
+        raise InvalidInput(
+            f"{name} is a path made of a URL, {shown(_masked(str(path)))}",
+            expected="the URL as a text",
+        )
+    return path
+
+
+def study_handle(directory: Path) -> str | Path:
+    """What another process of this user passes to `study_directory`; it may contain a password."""
+    url = url_of(directory)
+    return directory if url is None else _parsed(url)[0].secret_address_of(url)
 
 
 def has_study(directory: Path) -> bool:
-    """Whether there is a study in this directory."""
+    """Whether there is a study in this directory, or with its URL."""
     if (directory / DATABASE).exists():
         return True
-    found = _marked(directory)
-    return found is not None and (directory / found["file"]).exists()
+    if url_of(directory) is None:
+        found = _marked(directory)
+        if found is None or not (directory / found["file"]).exists():
+            return False
+        if found["file"] != MARKER:
+            return True
+    return identity(directory) is not None
+
+
+def identity(directory: Path) -> object | None:
+    """What tells a study from one that replaces it; None if there is none."""
+    kind, address = _of_study(directory)
+    return kind.identity_of(directory, address)
 
 
 def open_store(directory: Path, *, writable: bool, store: str | None = None) -> Store:
@@ -41,22 +93,26 @@ def open_store(directory: Path, *, writable: bool, store: str | None = None) -> 
         PacelineError: the directory or a file in it cannot be used; the message says why.
     """
     directory = directory.absolute()  # independent of the working directory
-    there = stored_in(directory) if has_study(directory) else None
+    there = url_of(directory)
+    if there is None and has_study(directory):
+        there = stored_in(directory)
     if store is not None:
         _check(directory, there, store)
     text = there or store or StudyStore.name
     kind, address = _parsed(text) if there is None else _of_study(directory)
-    is_new = writable and there is None and kind is not StudyStore
+    is_new = writable and kind is not StudyStore and not (directory / MARKER).exists()
     if is_new:
         directory.mkdir(parents=True, exist_ok=True)
-        write_text(directory / MARKER, json.dumps({"store": text, "file": kind.files[0]}))
+        named = check_store(text)
+        write_text(directory / MARKER, json.dumps({"store": named, "file": kind.files[0]}))
     try:
         return kind.open(directory, address, writable=writable)
     except StudyLocked:
         raise  # another process is creating it, with the same marker
     except BaseException:
         if is_new:
-            remove(directory / MARKER)
+            for name in (MARKER, LOCK):
+                remove(directory / name)
             with suppress(OSError):
                 directory.rmdir()
         raise
@@ -69,12 +125,16 @@ def files_of(directory: Path) -> tuple[Path, ...]:
 
 
 def stored_in(directory: Path) -> str:
-    """The store of a directory's study, as it was requested; SQLite if there is none.
+    """The store of a study, as it was requested, without passwords; SQLite if there is none.
 
     Raises:
         UnreadableStudy: the file with its name is damaged.
     """
-    found = None if (directory / DATABASE).exists() else _marked(directory)
+    if (directory / DATABASE).exists():
+        return StudyStore.name
+    if url := url_of(directory):
+        return url
+    found = _marked(directory)
     return StudyStore.name if found is None else found["store"]
 
 
@@ -121,23 +181,46 @@ def _check(directory: Path, there: str | None, store: str) -> None:
     asked = _parsed(store)
     if there is not None and asked != _of_study(directory):
         raise InvalidInput(
-            f"store is {store!r} and study {directory} has the store {there!r}",
+            f"store is {_masked(store)!r} and study {directory} has the store {there!r}",
             expected=f"store={there!r}, nothing, or another directory",
         )
 
 
 def check_store(store: object) -> str:
-    """Validates a store: a name, alone or with an address.
+    """Validates a store: a name, alone or with an address; returns it without passwords.
 
     Raises:
         InvalidInput: no store of this name.
     """
-    _parsed(store)
+    address = _parsed(store)[1]
+    if _URL.match(address):
+        return address
     return str(store).strip()
 
 
 def _parsed(text: object) -> tuple[type[Store], str]:
     """The class of a store and the address, from ``"name"``, ``"name:address"`` or a URL."""
-    name, _, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
-    kind = registry.get(name.partition("+")[0] if isinstance(text, str) else text)
-    return kind, str(text).strip() if rest.startswith("//") else rest.strip()
+    if not isinstance(text, str):
+        return registry.get(text), ""
+    name, _, rest = text.strip().partition(":")
+    name = name.partition("+")[0]
+    kind = registry.get(_ALIASES.get(name.strip().lower(), name))
+    return kind, kind.address_of(text.strip() if rest.startswith("//") else rest.strip())
+
+
+def _of_url(text: str, name: str) -> tuple[type[Store], str]:
+    """The class of the store of a study that is named by a URL, and the address."""
+    try:
+        scheme = text.strip().partition(":")[0].partition("+")[0].lower()
+        registry.get(_ALIASES.get(scheme, scheme))
+    except InvalidInput:
+        raise InvalidInput(
+            f"{name} is {shown(_masked(text))}",
+            expected="a directory, or an address such as postgresql://user@host/database/study",
+        ) from None
+    return _parsed(text)
+
+
+def _masked(text: str) -> str:
+    """A text without what may be a password in a URL."""
+    return re.sub(r":/.*@", "://***@", text, flags=re.DOTALL)

@@ -1,33 +1,30 @@
 """The SQLite store: one writer appends events in transactions, any number of readers read."""
 
-import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import sqlalchemy as sa
 from filelock import FileLock
 
-from paceline.core import InvalidInput, PacelineError, UnreadableStudy, checks
-from paceline.core.events import FORMAT, Event, Json
+from paceline.core import InvalidInput, PacelineError, UnreadableStudy
+from paceline.core.events import Event, Json
 from paceline.store.database_errors import (
     check_log,
     damaged,
     emptied,
     engine_of,
     explained,
-    missing,
     newer,
-    read_event,
 )
 from paceline.store.paths import DATABASE, LOCK, LOG, results_in
 from paceline.store.reading import Reader
-from paceline.store.store import Snapshot, Store, Stored, lock, register
+from paceline.store.rows import Mark, Queries, RowStore
+from paceline.store.store import lock, register
 from paceline.store.tables import (
     EVENTS,
     SELECT_EVENTS,
@@ -37,7 +34,6 @@ from paceline.store.tables import (
     make,
     row_of_event,
     row_of_value,
-    value_of,
 )
 from paceline.store.writer import SessionClock, this_process
 
@@ -50,27 +46,21 @@ _REPLACE = sa.text(
     "INSERT OR REPLACE INTO current (name, value, checksum) VALUES (:name, :value, :checksum)"
 )
 
-_AT_ONCE = 10_000  # rows in memory at a time
 PATIENCE = 5.0
 """Seconds for which a closing writer waits for readers' queries to end."""
 
 _DURABLE_SECONDS = 1.0  # measurements that a power loss may undo, at most
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The state of a study at one moment: the id of its last event, and its current values."""
-
-    last: int
-    values: Sequence[Mapping[str, Any]]
-
-
 @register
-class StudyStore(Store):
+class StudyStore(RowStore):
     """The events of one study in a SQLite database, with snapshots; see `Store`."""
 
     name: ClassVar[str] = "sqlite"
     files: ClassVar[tuple[str, ...]] = (DATABASE, LOG)
+    queries: ClassVar[Queries] = Queries(
+        SELECT_EVENTS, _LAST, _FIRST, SELECT_VALUES, sa.select(SNAPSHOTS)
+    )
 
     @classmethod
     def open(cls, directory: Path, address: str, *, writable: bool) -> Self:
@@ -150,64 +140,6 @@ class StudyStore(Store):
                 if replaced:
                     self._open.execute(_REPLACE, replaced)
 
-    def events(self, after: int = 0) -> Iterator[Stored]:
-        """The events with an id above ``after``, in order.
-
-        Raises:
-            UnreadableStudy: one of them is damaged, or was written by a newer version.
-        """
-        while rows := self._rows(SELECT_EVENTS.bindparams(after=after, most=_AT_ONCE)):
-            for row in rows:
-                after += 1
-                if row.id != after:  # ids have no gaps
-                    raise damaged(self._path, missing(after, row.id - 1))
-                yield read_event(self._path, row)
-            if len(rows) < _AT_ONCE:
-                return
-
-    def last(self) -> int:
-        """The id of the last event; 0 if there is none. Cheap."""
-        rows = self._rows(_LAST)
-        return int(rows[0][0] or 0) if rows else 0
-
-    def time_of(self, event: int) -> float | None:
-        """When the event with an id was written; None if there is none."""
-        rows = self._rows(SELECT_EVENTS.bindparams(after=event - 1, most=1))
-        return rows[0].time if rows and rows[0].id == event else None
-
-    def value(self, name: str) -> Json | None:
-        """A current value, or None if it was never set.
-
-        Raises:
-            UnreadableStudy: it is damaged.
-        """
-        rows = self._rows(SELECT_VALUES.bindparams(name=name))
-        try:
-            return value_of(rows[0]) if rows else None
-        except (ValueError, TypeError) as error:
-            raise damaged(self._path, f"the current value {name}: {error}") from error
-
-    def snapshot(self) -> Snapshot | None:
-        """The last saved snapshot; None if there is none that can be used.
-
-        Snapshots are an optimisation: the events contain everything.
-        """
-        with suppress(UnreadableStudy):
-            for row in self._rows(sa.select(SNAPSHOTS)):
-                is_whole = (
-                    isinstance(row.body, str) and zlib.crc32(row.body.encode()) == row.checksum
-                )
-                if is_whole and isinstance(row.last, int) and 0 < row.last <= self.last():
-                    return Snapshot(row.last, row.body)
-        return None
-
-    def disregard_snapshot(self) -> None:
-        """Ignores the stored snapshot, which this version cannot read, so that a new one is due."""
-        self.num_in_snapshot, self.num_since_snapshot = (
-            0,
-            self.num_in_snapshot + self.num_since_snapshot,
-        )
-
     def save_snapshot(self, last: int, body: str) -> None:
         """Stores a snapshot of the events up to ``last``, in place of the previous one."""
         row = {"id": 1, "last": last, "checksum": zlib.crc32(body.encode()), "body": body}
@@ -215,10 +147,6 @@ class StudyStore(Store):
             self._open.execute(SNAPSHOTS.delete())
             self._open.execute(SNAPSHOTS.insert(), [row])
         self.num_in_snapshot, self.num_since_snapshot = last, max(0, self.last() - last)
-
-    def damaged(self, event: int, reason: object) -> UnreadableStudy:
-        """The error for an event that cannot be used."""
-        return damaged(self._path, f"event {event}: {reason}")
 
     def close(self) -> None:
         """Closes the file and releases the lock. Raises nothing, as it may follow an error."""
@@ -241,10 +169,6 @@ class StudyStore(Store):
         self._reader = None
         if self._lock is not None:
             self._lock.release()
-
-    def mark(self) -> Mark:
-        """The current state of the study, for `rewind`."""
-        return Mark(self.last(), [dict(row._mapping) for row in self._rows(sa.select(VALUES))])
 
     def rewind(self, mark: Mark) -> None:
         """Removes everything stored since a mark; a study without events is removed."""
@@ -282,36 +206,22 @@ class StudyStore(Store):
             raise TypeError("the store is closed")
         return self._connection
 
-    def _rows(self, query: sa.Executable) -> Sequence[sa.Row[Any]]:
+    def _rows(self, query: sa.Executable, **values: Any) -> Sequence[sa.Row[Any]]:
         """The result of a query; empty if the writer has not created its tables."""
         with explained(self._path):
             connection = self._open
             with connection.begin():
                 return (
-                    connection.execute(query).all() if connection.execute(_TABLES).first() else ()
+                    connection.execute(query, values).all()
+                    if connection.execute(_TABLES).first()
+                    else ()
                 )
 
-    def _check(self) -> bool:
-        """Checks that the file is a study that this version can read, or is being created.
+    def _damaged(self, reason: object) -> UnreadableStudy:
+        return damaged(self._path, reason)
 
-        Returns:
-            Whether it has events.
-
-        Raises:
-            UnreadableStudy: it is not.
-        """
-        rows = self._rows(_FIRST)
-        if not rows:
-            return False
-        try:
-            found = checks.integer(json.loads(rows[0][0])["format"])
-        except (ValueError, TypeError, KeyError):
-            found = None
-        if found is None or found < 1:
-            raise damaged(self._path, "its first event does not contain the format")
-        if found > FORMAT:
-            raise newer(self._path, f"its format is {found}")
-        return True
+    def _newer(self, found: str) -> UnreadableStudy:
+        return newer(self._path, found)
 
     def _prepare(self) -> None:
         # WAL: readers never wait for the writer, and a killed process loses nothing
@@ -319,11 +229,6 @@ class StudyStore(Store):
         make(self._open)
         self.append([], {"writer": this_process()})
         self._count()
-
-    def _count(self) -> None:
-        kept = self.snapshot()
-        self.num_in_snapshot = kept.last if kept else 0
-        self.num_since_snapshot = self.last() - self.num_in_snapshot
 
     def _set_durable(self, wanted: bool) -> None:
         """Sets whether the next transactions are flushed to the disk when they end."""

@@ -117,15 +117,6 @@ def newer(path: Path, found: str) -> UnreadableStudy:
     )
 
 
-def missing(first: int, last: int) -> str:
-    """The text for missing events."""
-    return (
-        f"event {first:,} is missing"
-        if first == last
-        else f"events {first:,} to {last:,} are missing"
-    )
-
-
 def read_event(path: Path, row: sa.Row[Any]) -> Stored:
     """The event in a row of the database at ``path``.
 

@@ -32,7 +32,7 @@ def results_in(directory: Path) -> list[str]:
     return [*([CHECKPOINTS] if has_networks else []), *files]
 
 
-def study_directory(given: object, name: str = "study") -> Path:
+def checked_directory(given: object, name: str = "study") -> Path:
     """Validates the directory of a study; it need not exist.
 
     Args:

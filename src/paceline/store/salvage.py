@@ -12,11 +12,12 @@ from filelock import FileLock, Timeout
 
 from paceline.core import StudyLocked
 from paceline.core.events import Event, Json, TrialAsked
-from paceline.store.database_errors import damaged, engine_of, missing, read_event
+from paceline.store.database_errors import damaged, engine_of, read_event
 from paceline.store.database_errors import explained as explained_database
 from paceline.store.files import explained, flush, replacing
 from paceline.store.paths import DATABASE, LOCK
 from paceline.store.reading import Reader
+from paceline.store.rows import missing
 from paceline.store.store import Stored
 from paceline.store.tables import (
     EVENTS,

@@ -66,6 +66,43 @@ class Store(ABC):
     num_since_snapshot: int = 0
 
     @classmethod
+    def address_of(cls, text: str) -> str:
+        """The address as it may be shown and stored: without passwords.
+
+        Args:
+            text: what the user wrote after the name of the store, or the whole URL.
+
+        Raises:
+            InvalidInput: it is no address of this store.
+        """
+        return text
+
+    @classmethod
+    def secret_address_of(cls, address: str) -> str:
+        """The address with the passwords that this process knows, for another process."""
+        return address
+
+    @classmethod
+    def directory_of(cls, address: str) -> Path:
+        """The directory for the files of a study that is named by a URL; it need not exist.
+
+        Raises:
+            InvalidInput: the studies of this store are named by their directories.
+            PacelineError: it cannot be found out.
+        """
+        raise InvalidInput(
+            f"study is {address!r}", expected=f"a directory; the record can have store={cls.name!r}"
+        )
+
+    @classmethod
+    def identity_of(cls, directory: Path, address: str) -> object | None:  # noqa: ARG003
+        """What tells a study from one that replaces it; None if there is none."""
+        try:
+            return (directory / cls.files[0]).stat().st_ino
+        except OSError:
+            return None
+
+    @classmethod
     @abstractmethod
     def open(cls, directory: Path, address: str, *, writable: bool) -> Self:
         """Opens the study of a directory.
@@ -202,7 +239,9 @@ def register(kind: _Kind) -> _Kind:
     return registry.register(kind)
 
 
-def lock(directory: Path, writer: Callable[[], Json | None] = lambda: None) -> FileLock:
+def lock(
+    directory: Path, writer: Callable[[], Json | None] = lambda: None, study: str = ""
+) -> FileLock:
     """Acquires the lock of a study's writer; creates the directory if necessary.
 
     It is held until ``release()`` of the returned object, or the end of the process.
@@ -210,6 +249,7 @@ def lock(directory: Path, writer: Callable[[], Json | None] = lambda: None) -> F
     Args:
         directory: of the study.
         writer: reads the value ``"writer"`` of the study, for the message.
+        study: what the study is called in the message; "" for its directory.
 
     Raises:
         StudyLocked: another process has the lock; says which.
@@ -233,7 +273,7 @@ def lock(directory: Path, writer: Callable[[], Json | None] = lambda: None) -> F
         with suppress(PacelineError, OSError):  # it may not have stored anything yet
             holder = writer()
         raise StudyLocked(
-            f"study {directory} is being written by {writer_in_words(holder)}; wait for it or "
-            f"stop it, or use another directory."
+            f"study {study or directory} is being written by {writer_in_words(holder)}; wait for "
+            f"it or stop it, or use another {'name' if study else 'directory'}."
         ) from None
     return taken

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from paceline.core import Budget, InvalidInput, Trial, TrialState, markup
 from paceline.core.checks import flag, whole_number
+from paceline.core.commands import study_name
 from paceline.core.events import (
     EpochMeasured,
     Event,
@@ -148,13 +149,15 @@ class OpenStudy:
         asked = self._ask(1)
         if not asked and self._callbacks.stop_reason:
             raise InvalidInput(
-                f"ask was called and study {self.directory} was {self._callbacks.stop_reason}",
+                f"ask was called and study {study_name(self.directory)} was "
+                f"{self._callbacks.stop_reason}",
                 expected="a study that no callback has stopped",
                 fix="ask(1) gives an empty list then; open the study again to continue.",
             )
         if not asked:
             raise InvalidInput(
-                f"ask was called and the search space of study {self.directory} is exhausted",
+                f"ask was called and the search space of study {study_name(self.directory)} is "
+                f"exhausted",
                 expected="a study with configurations left to try",
                 fix="ask(1) gives an empty list then.",
             )
@@ -231,7 +234,8 @@ class OpenStudy:
         """
         if self.record.best is None:
             raise InvalidInput(
-                f"no trial of study {self.directory} has a result", expected="at least one"
+                f"no trial of study {study_name(self.directory)} has a result",
+                expected="at least one",
             )
         return self.record.best
 
@@ -245,11 +249,11 @@ class OpenStudy:
         return trials_dataframe(self.record)
 
     def __repr__(self) -> str:
-        return f"<OpenStudy {self.directory}: {self.record.outcome}>"
+        return f"<OpenStudy {study_name(self.directory)}: {self.record.outcome}>"
 
     def _repr_html_(self) -> str:
         best = self.record.best
-        head = markup.heading(f"Open study {self.directory}") + markup.paragraph(
+        head = markup.heading(f"Open study {study_name(self.directory)}") + markup.paragraph(
             f"{self.record.outcome}, {len(self.pending)} pending"
         )
         return head if best is None else head + best._repr_html_()
@@ -316,7 +320,7 @@ class OpenStudy:
     def _append(self, events: list[Event], values: dict[str, Any] | None = None) -> None:
         if self._store is None:
             raise InvalidInput(
-                f"study {self.directory} is closed",
+                f"study {study_name(self.directory)} is closed",
                 expected="an open one",
                 fix="Open it again with open_study.",
             )

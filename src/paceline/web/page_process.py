@@ -10,6 +10,7 @@ from pathlib import Path
 
 from paceline.core import interrupts
 from paceline.serving.address import Address
+from paceline.store import study_directory, study_handle
 
 _NICENESS = 10
 _END_SECONDS = 10.0
@@ -20,9 +21,8 @@ def page_beside(directory: Path, address: Address) -> Iterator[None]:
     """Serves a study's page while the block runs, from a process that ends with this one."""
     context = multiprocessing.get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_serve, args=(directory, address, theirs), daemon=True, name="paceline-page"
-    )
+    arguments = (study_handle(directory), address, theirs)
+    process = context.Process(target=_serve, args=arguments, daemon=True, name="paceline-page")
     with interrupts.blocked_in_children():  # Ctrl+C is for the search
         process.start()
     theirs.close()
@@ -44,9 +44,9 @@ def lower_priority() -> None:
         os.nice(_NICENESS)
 
 
-def _serve(directory: Path, address: Address, parent: Connection) -> None:
+def _serve(study: str | Path, address: Address, parent: Connection) -> None:
     from paceline.web.server import LivePage
 
     lower_priority()
-    with LivePage(directory, address), contextlib.suppress(EOFError, OSError):
+    with LivePage(study_directory(study), address), contextlib.suppress(EOFError, OSError):
         parent.recv_bytes()  # "end", or end of file if the search was killed

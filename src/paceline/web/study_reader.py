@@ -6,7 +6,7 @@ from pathlib import Path
 from paceline.core import PacelineError, UnreadableStudy
 from paceline.core.events import Json, TrialAsked, TrialEnded, TrialPaused, TrialStarted
 from paceline.report.show import Summary
-from paceline.store import Store, files_of, open_store
+from paceline.store import Store, files_of, identity, open_store
 from paceline.store.files import stamp
 from paceline.store.writer import process_of
 from paceline.study.record.replay import Folded, catch_up, fold
@@ -31,7 +31,7 @@ class StudyReader:
         """Reads nothing yet; the study may be created later."""
         self._directory = directory
         self._store: Store | None = None
-        self._file = 0
+        self._identity: object | None = None
         self._was_there = False
         self._error: PacelineError | None = None
         self._failed_at: object = None  # state of the files then
@@ -93,21 +93,21 @@ class StudyReader:
         Raises:
             PacelineError: there was a study, and it does not exist any more.
         """
-        try:
-            path = self._files()[0]
-            file = path.stat().st_ino
-        except OSError:
+        found = identity(self._directory)
+        if found is None:
             if self._was_there:
+                path = self._files()[0]
                 message = (
                     f"{path} does not exist any more; the page shows the study as it was before."
                 )
-                raise PacelineError(message) from None
+                raise PacelineError(message)
             return False
         self._was_there = True
-        if self._store is None or file != self._file:
+        if self._store is None or found != self._identity:
             self.close()
             self._forget()
-            self._file, self._store = file, open_store(self._directory, writable=False)
+            self._store = open_store(self._directory, writable=False)
+            self._identity = found
         return True
 
     def _stamp(self) -> object:

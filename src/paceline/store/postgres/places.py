@@ -1,0 +1,115 @@
+"""The rows of studies, and where their files are.
+
+The files of a study (checkpoints, models, the report) are in a directory of the writer's machine.
+Without ``files=`` in the address that is a directory of the user's data, whose name follows from
+the address; with it, the directory ``files=`` with the name of the study in it.
+"""
+
+import json
+import os
+import platform
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import platformdirs
+import sqlalchemy as sa
+
+from paceline.core import InvalidInput
+from paceline.store.paths import MARKER
+from paceline.store.postgres.address import StudyAddress, parse
+from paceline.store.postgres.schema import version_of
+from paceline.store.postgres.server import connect, explained
+
+_ROW = sa.text("SELECT id, files, host, directory FROM paceline_studies WHERE name = :name")
+_INSERT = sa.text(
+    "INSERT INTO paceline_studies (name, created) VALUES (:name, :now) ON CONFLICT DO NOTHING"
+)
+_RECORD = sa.text(
+    "UPDATE paceline_studies SET files = :files, host = :host, directory = :directory "
+    "WHERE id = :study"
+)
+
+
+def row_of(address: StudyAddress) -> sa.Row[Any] | None:
+    """The row of a study; None if there is none.
+
+    Raises:
+        PacelineError: the server cannot be used.
+    """
+    with explained(address), connect(address, writable=False) as connection:
+        return row_in(connection, address)
+
+
+def row_in(connection: sa.Connection, address: StudyAddress) -> sa.Row[Any] | None:
+    """As `row_of`, with a connection."""
+    if not version_of(connection, address):
+        return None
+    return connection.execute(_ROW, {"name": address.name}).first()
+
+
+def study_in(connection: sa.Connection, address: StudyAddress) -> int:
+    """The number of a study, which is created if there is none."""
+    found = row_in(connection, address)
+    if found is None:
+        connection.execute(_INSERT, {"name": address.name, "now": time.time()})
+        found = row_in(connection, address)
+    if found is None:
+        raise InvalidInput(f"study {address.text} was removed meanwhile", expected="one try more")
+    return int(found.id)
+
+
+def record(connection: sa.Connection, study: int, address: StudyAddress, directory: Path) -> None:
+    """Stores where the files of a study are from now on."""
+    where = {"host": platform.node(), "directory": str(directory)}
+    connection.execute(_RECORD, {"study": study, "files": address.files, **where})
+
+
+def directory_of(address: StudyAddress) -> Path:
+    """The directory for the files of a study on this machine; it need not exist.
+
+    Raises:
+        PacelineError: the server cannot be used.
+    """
+    if address.files is not None:
+        return _in_files(address, address.files)
+    found = row_of(address)
+    if found is not None:
+        # what others have stored is used only where the directory says the same
+        for recorded in _recorded(address, found):
+            if _is_of(recorded, address):
+                return recorded
+    return _default(address)
+
+
+def _recorded(address: StudyAddress, row: sa.Row[Any]) -> list[Path]:
+    places = [] if row.files is None else [_in_files(address, row.files)]
+    if row.host == platform.node() and row.directory is not None:
+        places.append(Path(row.directory))
+    return places
+
+
+def _in_files(address: StudyAddress, files: str) -> Path:
+    return Path(files).expanduser().absolute() / _as_path(address.name)
+
+
+def _default(address: StudyAddress) -> Path:
+    given = os.environ.get("PACELINE_STATE")
+    base = Path(given) if given else platformdirs.user_data_path("paceline")
+    server = quote(f"{address.place}-{address.server.database}", safe="")
+    return base.absolute() / "studies" / server / _as_path(address.name)
+
+
+def _as_path(name: str) -> Path:
+    """The name of a study as a relative path, another one for each name."""
+    return Path(*(quote(part, safe=" ") for part in name.split("/")))
+
+
+def _is_of(directory: Path, address: StudyAddress) -> bool:
+    """Whether the file with the name of a directory's store names this study."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        named = parse(json.loads((directory / MARKER).read_text("utf-8"))["store"])
+        return (named.server.database, named.name) == (address.server.database, address.name)
+    return False

@@ -1,0 +1,29 @@
+"""A PostgreSQL server for the tests, started once."""
+
+import shutil
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from tests.store.postgres_server import Server, programs
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The server; it is stopped at the end."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    found = programs()
+    if found is None:
+        pytest.skip("no PostgreSQL server is installed (no initdb)")
+    running = Server(found)
+    try:
+        yield running
+    finally:
+        running.stop("immediate")
+        shutil.rmtree(running.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def url(server: Server) -> str:
+    """The address of a study that does not exist yet."""
+    return f"{server.dsn()}/{uuid.uuid4().hex}"
