@@ -30,7 +30,8 @@ class TestPostgreSQL(StoreContract):
 
 
 def bowl(hp: paceline.HyperParameters) -> float:
-    return (hp.Float("x", 0, 1) - 0.3) ** 2 + (hp.Float("y", 0, 1) - 0.6) ** 2
+    x, y = hp.Float("x", 0, 1), hp.Float("y", 0, 1)
+    return float((x - 0.3) ** 2 + (y - 0.6) ** 2)
 
 
 def rows(server: Server, query: str) -> list[tuple[object, ...]]:

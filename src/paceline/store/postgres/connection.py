@@ -117,8 +117,10 @@ class WriterConnection:
         began, pause, place = time.monotonic(), _FIRST_PAUSE, self._address.place
         _LOG.warning(
             "PostgreSQL at %s is gone (%s); the study waits for it, at most %g s",
-            place, reason_of(error), self._address.wait,
-        )  # fmt: skip
+            place,
+            reason_of(error),
+            self._address.wait,
+        )
         while True:
             try:
                 self._connect_again()
