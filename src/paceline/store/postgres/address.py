@@ -32,7 +32,7 @@ _known_secrets: dict[str, dict[str, str]] = {}
 
 
 @dataclass(frozen=True)
-class StudyAddress:
+class DatabaseAddress:
     """The address of a study, or of a database with studies.
 
     Attributes:
@@ -81,7 +81,7 @@ class StudyAddress:
             return self.text
         return f"{self.text}{'&' if '?' in self.text else '?'}{urlencode(self.secrets)}"
 
-    def named(self, name: str) -> "StudyAddress":
+    def named(self, name: str) -> "DatabaseAddress":
         """The address of a study in this database."""
         return replace(self, name=name)
 
@@ -92,7 +92,7 @@ def masked(text: str) -> str:
     return re.sub(r"((?:ssl)?password=)[^&\s]*", r"\1***", text)
 
 
-def parse(text: str, *, needs_name: bool = True) -> StudyAddress:
+def parse(text: str, *, needs_name: bool = True) -> DatabaseAddress:
     """Reads an address, and remembers its passwords.
 
     Args:
@@ -130,7 +130,7 @@ def parse(text: str, *, needs_name: bool = True) -> StudyAddress:
         raise _refused(text, "has an empty files=", "Name a directory or a URL.")
     if secrets:
         _known_secrets[_key(url)] = secrets
-    return StudyAddress(url, name, files, WAIT if wait is None else _seconds(text, wait))
+    return DatabaseAddress(url, name, files, WAIT if wait is None else _seconds(text, wait))
 
 
 def _check_name(text: str, name: str) -> None:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from paceline.core import PacelineError, StudyLocked, command_line, interrupts
 from paceline.core.events import Json
 from paceline.core.logs import logger
-from paceline.store.postgres.address import StudyAddress
+from paceline.store.postgres.address import DatabaseAddress
 from paceline.store.postgres.schema import LOCKS
 from paceline.store.postgres.server import connect, in_words, is_lost, reason_of, state_of
 from paceline.store.writer import process_of, writer_in_words
@@ -53,7 +53,7 @@ class WriterConnection:
 
     def __init__(
         self,
-        address: StudyAddress,
+        address: DatabaseAddress,
         connection: sa.Connection,
         study: int,
         writer: Callable[[sa.Connection], Json | None],

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from paceline.core import InvalidInput
 from paceline.store.paths import MARKER
-from paceline.store.postgres.address import StudyAddress, parse
+from paceline.store.postgres.address import DatabaseAddress, parse
 from paceline.store.postgres.schema import version_of
 from paceline.store.postgres.server import connect, explained
 
@@ -33,7 +33,7 @@ _RECORD = sa.text(
 )
 
 
-def row_of(address: StudyAddress) -> sa.Row[Any] | None:
+def row_of(address: DatabaseAddress) -> sa.Row[Any] | None:
     """The row of a study; None if there is none.
 
     Raises:
@@ -43,14 +43,14 @@ def row_of(address: StudyAddress) -> sa.Row[Any] | None:
         return row_in(connection, address)
 
 
-def row_in(connection: sa.Connection, address: StudyAddress) -> sa.Row[Any] | None:
+def row_in(connection: sa.Connection, address: DatabaseAddress) -> sa.Row[Any] | None:
     """As `row_of`, with a connection."""
     if not version_of(connection, address):
         return None
     return connection.execute(_ROW, {"name": address.name}).first()
 
 
-def study_in(connection: sa.Connection, address: StudyAddress) -> int:
+def study_in(connection: sa.Connection, address: DatabaseAddress) -> int:
     """The number of a study, which is created if there is none."""
     found = row_in(connection, address)
     if found is None:
@@ -61,13 +61,15 @@ def study_in(connection: sa.Connection, address: StudyAddress) -> int:
     return int(found.id)
 
 
-def record(connection: sa.Connection, study: int, address: StudyAddress, directory: Path) -> None:
+def record(
+    connection: sa.Connection, study: int, address: DatabaseAddress, directory: Path
+) -> None:
     """Stores where the files of a study are from now on."""
     where = {"host": platform.node(), "directory": str(directory)}
     connection.execute(_RECORD, {"study": study, "files": address.files, **where})
 
 
-def directory_of(address: StudyAddress) -> Path:
+def directory_of(address: DatabaseAddress) -> Path:
     """The directory for the files of a study on this machine; it need not exist.
 
     Raises:
@@ -84,18 +86,18 @@ def directory_of(address: StudyAddress) -> Path:
     return _default(address)
 
 
-def _recorded(address: StudyAddress, row: sa.Row[Any]) -> list[Path]:
+def _recorded(address: DatabaseAddress, row: sa.Row[Any]) -> list[Path]:
     places = [] if row.files is None else [_in_files(address, row.files)]
     if row.host == platform.node() and row.directory is not None:
         places.append(Path(row.directory))
     return places
 
 
-def _in_files(address: StudyAddress, files: str) -> Path:
+def _in_files(address: DatabaseAddress, files: str) -> Path:
     return Path(files).expanduser().absolute() / _as_path(address.name)
 
 
-def _default(address: StudyAddress) -> Path:
+def _default(address: DatabaseAddress) -> Path:
     given = os.environ.get("PACELINE_STATE")
     base = Path(given) if given else platformdirs.user_data_path("paceline")
     server = quote(f"{address.place}-{address.server.database}", safe="")
@@ -107,7 +109,7 @@ def _as_path(name: str) -> Path:
     return Path(*(quote(part, safe=" ") for part in name.split("/")))
 
 
-def _is_of(directory: Path, address: StudyAddress) -> bool:
+def _is_of(directory: Path, address: DatabaseAddress) -> bool:
     """Whether the file with the name of a directory's store names this study."""
     with suppress(OSError, ValueError, TypeError, KeyError):
         named = parse(json.loads((directory / MARKER).read_text("utf-8"))["store"])

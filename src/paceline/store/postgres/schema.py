@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from paceline.core import UnreadableStudy
 from paceline.store.database_errors import NEWER
-from paceline.store.postgres.address import StudyAddress
+from paceline.store.postgres.address import DatabaseAddress
 
 VERSION = 1
 """Of the tables; increased with each entry of `_MIGRATIONS`."""
@@ -52,7 +52,7 @@ _FOUND = sa.text("SELECT to_regclass('paceline_version') IS NOT NULL")
 _VERSION = sa.text("SELECT max(version) FROM paceline_version")
 
 
-def version_of(connection: sa.Connection, address: StudyAddress) -> int:
+def version_of(connection: sa.Connection, address: DatabaseAddress) -> int:
     """The version of the tables; 0 if there are none.
 
     Raises:
@@ -72,7 +72,7 @@ def version_of(connection: sa.Connection, address: StudyAddress) -> int:
     return int(found)
 
 
-def make(connection: sa.Connection, address: StudyAddress) -> None:
+def make(connection: sa.Connection, address: DatabaseAddress) -> None:
     """Creates the tables, or brings older ones up to date; in one transaction.
 
     Raises:

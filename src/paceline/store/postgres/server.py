@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from paceline.core import InvalidInput, PacelineError, UnreadableStudy, command_line
-from paceline.store.postgres.address import StudyAddress
+from paceline.store.postgres.address import DatabaseAddress
 
 _CONNECTION = {
     "application_name": "paceline",
@@ -28,7 +28,7 @@ _NO_RIGHT, _READ_ONLY, _NO_DATABASE = "42501", "25006", "3D000"
 _NO_TABLE, _NO_ROOM, _NO_LOGIN = ("42P01", "42703"), ("53100", "58030"), ("28P01", "28000")
 
 
-def engine_of(address: StudyAddress) -> sa.Engine:
+def engine_of(address: DatabaseAddress) -> sa.Engine:
     """An engine for the database of an address; every statement is its own transaction.
 
     Raises:
@@ -53,7 +53,7 @@ def engine_of(address: StudyAddress) -> sa.Engine:
     )
 
 
-def connect(address: StudyAddress, *, writable: bool) -> sa.Connection:
+def connect(address: DatabaseAddress, *, writable: bool) -> sa.Connection:
     """A connection to the database of an address; raises SQLAlchemy's errors."""
     connection = engine_of(address).connect()
     try:
@@ -65,7 +65,7 @@ def connect(address: StudyAddress, *, writable: bool) -> sa.Connection:
 
 
 @contextmanager
-def explained(address: StudyAddress) -> Iterator[None]:
+def explained(address: DatabaseAddress) -> Iterator[None]:
     """Converts errors of the server to clear ones, inside the block.
 
     Raises:
@@ -103,7 +103,7 @@ def reason_of(error: sa.exc.DBAPIError) -> str:
     return (reason if failed and text.startswith("connection to server") else text).rstrip(".")
 
 
-def in_words(address: StudyAddress, error: sa.exc.DBAPIError) -> PacelineError:
+def in_words(address: DatabaseAddress, error: sa.exc.DBAPIError) -> PacelineError:
     """The clear error for one of the server."""
     reason, state = reason_of(error), state_of(error)
     user = address.server.username or "this user"
@@ -129,7 +129,7 @@ def in_words(address: StudyAddress, error: sa.exc.DBAPIError) -> PacelineError:
     return _not_connected(address, reason, state)
 
 
-def _not_connected(address: StudyAddress, reason: str, state: str) -> PacelineError:
+def _not_connected(address: DatabaseAddress, reason: str, state: str) -> PacelineError:
     lower, expected = reason.lower(), "an address such as postgresql://user@host/database/study"
     if state == _NO_DATABASE or ("database" in lower and "does not exist" in lower):
         return InvalidInput(

@@ -15,7 +15,7 @@ from paceline.core.events import Event, Json
 from paceline.store.database_errors import NEWER
 from paceline.store.paths import LOCK, MARKER
 from paceline.store.postgres import places, statements
-from paceline.store.postgres.address import StudyAddress, parse
+from paceline.store.postgres.address import DatabaseAddress, parse
 from paceline.store.postgres.connection import WriterConnection
 from paceline.store.postgres.schema import make
 from paceline.store.postgres.server import connect, explained, is_lost
@@ -67,7 +67,7 @@ class PostgresStore(RowStore):
         """Opens the study with this address; its files are in ``directory``."""
         return cls(directory, parse(address), writable=writable)
 
-    def __init__(self, directory: Path, address: StudyAddress, *, writable: bool) -> None:
+    def __init__(self, directory: Path, address: DatabaseAddress, *, writable: bool) -> None:
         """Opens a study, or creates one.
 
         Raises:
