@@ -385,7 +385,7 @@ def test_a_function_that_cannot_be_imported_ends_its_worker_only(served: Served)
         executor.submit(jobs(0.5), {}, {})
         named = {"module": "nowhere", "name": "f", "by_name": True}
         message = encoded("function", metric="loss", memory=None, **named)
-        served.lobby.attach(lambda worker: worker.link.send_bytes(message))
+        served.lobby.attach(lambda worker: worker.link.send_bytes(message), lambda: None)
         with pytest.raises(InvalidInput, match=r"cannot be loaded here .ModuleNotFoundError"):
             served.worker().run()
         assert "cannot work: the function cannot be loaded" in served.refusals[0]

@@ -85,7 +85,7 @@ class StudyClient:
         token: str,
         patience: float,
         stop: threading.Event,
-        tell: Callable[[str], None],
+        tell: Callable[[str | None], None],
     ) -> None:
         """Opens no connection yet.
 
@@ -94,7 +94,7 @@ class StudyClient:
             token: the server knows it, too.
             patience: seconds for which a request is repeated while there is no answer.
             stop: when it is set, nothing is repeated.
-            tell: called with a line when the server is away.
+            tell: called with a line when the server is away, and with None when it answers again.
         """
         self._address, self._token, self._patience = address, token, patience
         self._stop, self._tell = stop, tell
@@ -119,6 +119,8 @@ class StudyClient:
                 num_failed += 1
                 if num_failed > 1:  # the first time it may be a connection that was idle
                     self._wait(error, began, is_first=num_failed == 2)
+        if num_failed > 1:
+            self._tell(None)
         if status == 410:
             raise Gone(bool(json.loads(answer)["over"]))
         if status != 200:

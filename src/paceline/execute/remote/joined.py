@@ -42,6 +42,7 @@ class JoinedWorker:
         is_open: whether messages can be exchanged.
         is_ready: whether its first message has arrived, that it can work.
         outbox, inbox: the messages to and from it.
+        pass_on: takes each message from it; by default the link does.
     """
 
     start_advice = ""
@@ -64,6 +65,7 @@ class JoinedWorker:
         self.outbox, self.inbox = Outbox(), Inbox(MOST_BYTES)
         self._theirs, self._inner = theirs, Connection(os.dup(theirs.fileno()))
         self._lock = threading.Lock()  # held while a message is passed on
+        self.pass_on: Callable[[bytes], None] = self._inner.send_bytes
         self._wake = wake
         self.is_open = True
         self._reason: str | None = None
@@ -96,7 +98,7 @@ class JoinedWorker:
         with self._lock, suppress(OSError):  # closed meanwhile
             for message in self.inbox.take(body):
                 self.is_ready = True
-                self._inner.send_bytes(message)
+                self.pass_on(message)
 
     def end(self, reason: str, loss: Loss) -> None:
         """Marks the worker as ended or lost; the study notices by the end of the connection."""

@@ -4,9 +4,6 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 
 from paceline.execute.remote.joined import JoinedWorker
 from paceline.execute.worker_slot import Loss
@@ -26,7 +23,6 @@ class Lobby:
     can be taken when it has answered.
 
     Attributes:
-        link: receives an empty message when `take` may return another worker.
         is_over: whether the study has ended: workers that ask are told so.
     """
 
@@ -40,10 +36,9 @@ class Lobby:
             lease: seconds after which a worker that asks for nothing is lost.
         """
         self.lease, self.is_over = lease, False
-        self.link: Connection
-        self.link, self._changed = Pipe(duplex=False)
         self._clock = clock
         self._greet: Greet | None = None
+        self._on_change: Callable[[], None] = _nothing
         self._lock = threading.RLock()
         self._workers: dict[str, JoinedWorker] = {}
         self._free: list[JoinedWorker] = []
@@ -116,17 +111,23 @@ class Lobby:
             silent = f"its worker {name} was lost: nothing was heard of it for {self.lease:g} s"
             self.end(key, silent, "worker")
 
-    def attach(self, greet: Greet) -> None:
-        """From now on workers get this work, also those that wait for some."""
+    def attach(self, greet: Greet, on_change: Callable[[], None]) -> None:
+        """From now on workers get this work, also those that wait for some.
+
+        Args:
+            greet: sends the work to a worker.
+            on_change: called, by any thread, when messages have arrived, when a worker has ended,
+                and when `take` may return another one.
+        """
         with self._lock:
-            self._greet = greet
+            self._greet, self._on_change = greet, on_change
             for worker in self._free:
                 greet(worker)
 
     def detach(self) -> None:
         """There is no work for the time being."""
         with self._lock:
-            self._greet = None
+            self._greet, self._on_change = None, _nothing
             started, self._free = self._free, []
         for worker in started:  # they have work that is over; they join again
             worker.close()
@@ -141,10 +142,8 @@ class Lobby:
             return ready
 
     def changed(self) -> None:
-        """Wakes the study."""
-        with suppress(OSError):  # closed meanwhile
-            if not self.link.poll():
-                self._changed.send_bytes(b"")
+        """Tells the study that something has changed."""
+        self._on_change()
 
     # -- the end of the study
 
@@ -163,7 +162,6 @@ class Lobby:
             now = self._clock()
             return sum(now - heard <= self.lease for heard in self._present.values())
 
-    def close(self) -> None:
-        """Closes the connection to the study."""
-        self._changed.close()
-        self.link.close()
+
+def _nothing() -> None:
+    """Nobody wants to know."""

@@ -81,7 +81,7 @@ class StudyServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: uvicorn.Server | None = None
         self._changed: dict[str, asyncio.Event] = {}
-        self._begun = threading.Event()
+        self._begun, self._is_closing = threading.Event(), False
         self._thread = threading.Thread(target=self._serve, name="paceline-workers", daemon=True)
         self._thread.start()
         self._begun.wait()
@@ -99,7 +99,6 @@ class StudyServer:
                 done.result()
         self._thread.join()
         self._address.socket.close()
-        self.lobby.close()
 
     # -- the thread
 
@@ -149,6 +148,9 @@ class StudyServer:
             while self.lobby.num_untold and left > 0:
                 await asyncio.sleep(0.05)
                 left -= 0.05
+        self._is_closing = True
+        for event in self._changed.values():
+            event.set()
         if self._server is not None:
             self._server.should_exit = True
 
@@ -175,6 +177,8 @@ class StudyServer:
 
     async def _answer(self, handler: Handler, request: Request) -> Response:
         """The signed answer to a signed request; strangers are refused before their body."""
+        if self._is_closing:  # as a proxy whose server is away
+            return Response(status_code=503, headers={"Connection": "close"})
         headers = {SERVER: "workers"}
         if not is_signed_request(self._token, request.url.path, request.headers):
             return Response(status_code=401, headers={**headers, "Connection": "close"})
@@ -229,7 +233,7 @@ class StudyServer:
         event = self._changed[worker.key]
         with suppress(TimeoutError):
             async with asyncio.timeout(POLL_SECONDS):
-                while True:
+                while not self._is_closing:
                     event.clear()
                     if (found := worker.outbox.body(after)) is not None:
                         return 200, found
@@ -243,10 +247,8 @@ class StudyServer:
         worker = self._found(request)
         if worker is None:
             return self._gone({})
-        was_ready = worker.is_ready
         await asyncio.to_thread(worker.deliver, body)
-        if worker.is_ready and not was_ready:
-            self.lobby.changed()
+        self.lobby.changed()
         return 200, _json({"taken": worker.inbox.num_taken})
 
     async def _memory(self, request: Request, body: bytes) -> tuple[int, bytes]:

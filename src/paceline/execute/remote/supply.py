@@ -1,6 +1,8 @@
 """The supply of workers that have joined a study of a function over HTTP."""
 
+import threading
 from collections.abc import Callable
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 from paceline.execute.process_worker import Load
@@ -37,15 +39,17 @@ class JoinedSupply:
             close: called at the end.
         """
         self.limit = limit
-        self.link: Connection | None = lobby.link
+        self.link: Connection | None
+        self.link, self._changed = Pipe(duplex=False)
         self._lobby, self._close = lobby, close
+        self._lock, self._is_closed = threading.Lock(), False
         messages = function_work(load, metric, memory_limit)
 
         def greet(worker: JoinedWorker) -> None:
             for message in messages:
                 worker.link.send_bytes(message)
 
-        lobby.attach(greet)
+        lobby.attach(greet, self._wake)
 
     def take(self, num_held: int, num_waiting: int) -> JoinedWorker | None:  # noqa: ARG002
         """Returns a worker that is ready, or None: workers join by themselves."""
@@ -54,5 +58,15 @@ class JoinedSupply:
     def close(self) -> None:
         """Ends what free workers are prepared for."""
         self._lobby.detach()
+        with self._lock:
+            self._is_closed = True
+            self._changed.close()
+            if self.link is not None:
+                self.link.close()
         if self._close is not None:
             self._close()
+
+    def _wake(self) -> None:
+        with self._lock:
+            if not self._is_closed and self.link is not None and not self.link.poll():
+                self._changed.send_bytes(b"")

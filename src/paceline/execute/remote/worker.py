@@ -79,7 +79,7 @@ class RemoteWorker:
         self._process = secrets.token_hex(8)
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._woken, self._wake = Pipe(duplex=False)
-        self._was_there = False
+        self._was_there = self._is_away = False
 
     def end(self) -> None:
         """Gives the current trial back and ends; callable by a handler of signals."""
@@ -116,7 +116,13 @@ class RemoteWorker:
 
     def _client(self) -> StudyClient:
         asked = self._invitation
-        return StudyClient(asked.address, asked.token, asked.patience, self.stop, self._tell)
+        return StudyClient(asked.address, asked.token, asked.patience, self.stop, self._tell_state)
+
+    def _tell_state(self, away: str | None) -> None:
+        """Says once that the server is away, and that it is back; called by several threads."""
+        if (away is not None) != self._is_away:
+            self._is_away = away is not None
+            self._tell(away or "The study's server answers.")
 
     def _join(self, client: StudyClient) -> str:
         about = {
