@@ -290,6 +290,13 @@ def test_who_cannot_join_is_told_why(
     assert len(served.refusals) == bool(about)
 
 
+def test_a_recorded_request_to_join_is_refused(served: Served) -> None:
+    about = {"study": "mnist", "versions": versions(), "process": "p", "name": "p"}
+    body = json.dumps(about).encode()
+    headers = request_headers(TOKEN, "/join", body)
+    assert [status_of(served, "/join", body, headers) for _ in range(2)] == [200, 400]
+
+
 def test_a_worker_trains_reports_and_is_used_again(served: Served) -> None:
     executor = served.executor(FunctionWork(never, "score", SPACE))
     with closing(executor):

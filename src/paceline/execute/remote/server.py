@@ -51,6 +51,7 @@ POLL_SECONDS = 2.5
 _TICK_SECONDS = 1.0
 _FAREWELL_SECONDS = 5.0
 _LOSSES = ("own", "worker", "returned")
+_MOST_NONCES = 100_000
 
 Json = dict[str, Any]
 Handler = Callable[[Request, bytes], Awaitable[tuple[int, bytes]]]
@@ -81,6 +82,7 @@ class StudyServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: uvicorn.Server | None = None
         self._changed: dict[str, asyncio.Event] = {}
+        self._nonces: dict[str, None] = {}  # of requests to join, in their order
         self._begun, self._is_closing = threading.Event(), False
         self._thread = threading.Thread(target=self._serve, name="paceline-workers", daemon=True)
         self._thread.start()
@@ -192,7 +194,8 @@ class StudyServer:
         headers[SIGNATURE] = sign_answer(self._token, request.headers[NONCE], status, content)
         return Response(content, status, headers, media_type="application/octet-stream")
 
-    async def _join(self, _: Request, body: bytes) -> tuple[int, bytes]:
+    async def _join(self, request: Request, body: bytes) -> tuple[int, bytes]:
+        self._check_is_new(request.headers[NONCE])
         about = json.loads(body)
         process, name = str(about["process"])[:64], _shown(about["name"])
         if self.lobby.is_over:
@@ -223,6 +226,18 @@ class StudyServer:
             key: known for key, known in self._changed.items() if self.lobby.has(key)
         } | {worker.key: event}
         return 200, _json({"key": worker.key, "lease": self.lobby.lease})
+
+    def _check_is_new(self, nonce: str) -> None:
+        """Refuses a recorded request to join: it would end the connection of its worker.
+
+        Raises:
+            ValueError: it has been there before.
+        """
+        if nonce in self._nonces:
+            raise ValueError("it is repeated")
+        self._nonces[nonce] = None
+        if len(self._nonces) > _MOST_NONCES:
+            del self._nonces[next(iter(self._nonces))]
 
     async def _receive(self, request: Request, body: bytes) -> tuple[int, bytes]:
         after = int(json.loads(body)["after"])
