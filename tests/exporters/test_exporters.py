@@ -256,8 +256,9 @@ def test_an_exporter_of_ones_own(study: Study) -> None:
 
 
 def test_weights_and_biases_has_a_run_for_each_trial(study: Study, tmp_path: Path) -> None:
-    pytest.importorskip("wandb", reason="needs the extra wandb")
+    wandb = pytest.importorskip("wandb", reason="needs the extra wandb")
     export(study.directory, WandB("tests", mode="offline", directory=tmp_path))
+    wandb.teardown()  # waits until its own process has written everything
     read = {}
     for path in tmp_path.glob("wandb/offline-run-*/*.wandb"):
         records = _records(path.read_bytes())

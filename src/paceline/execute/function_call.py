@@ -160,6 +160,7 @@ class _FunctionCall:
             missing=self._draw,
             fixed=message["fixed"],
             overrides=overrides,
+            trial=self._trial,
         )
         self._steps = 0
         self._last: dict[str, float] = {}

@@ -46,7 +46,7 @@ class Exporter(Callback):
     `export` for a study that was carried out before. Both give the same. A study that is exported
     again, or goes on after it was exported, adds what is missing and nothing twice.
 
-    Subclasses override `begin`, `add` and `end`.
+    Subclasses override `begin`, `add`, `end` and, if they use the space, `change_space`.
 
     Attributes:
         place: where the study is exported to, in words; known once it has begun.
@@ -56,6 +56,9 @@ class Exporter(Callback):
 
     def begin(self, study: ExportedStudy) -> None:
         """The study begins, or goes on."""
+
+    def change_space(self, study: ExportedStudy) -> None:
+        """The space was found, extended by a trial, or changed."""
 
     def add(self, trial: Trial) -> None:
         """A trial has ended. It may have been added by an earlier export."""
@@ -68,6 +71,10 @@ class Exporter(Callback):
         self._added: set[int] = set()
         self.begin(ExportedStudy(study.directory, study.objective, study.space))
         self._add_all(study.trial(trial.number) for trial in study.trials)
+
+    def on_space_change(self, study: StudyView) -> None:
+        """Calls `change_space`."""
+        self.change_space(ExportedStudy(study.directory, study.objective, study.space))
 
     def on_trial_end(self, study: StudyView, trial: Trial) -> None:
         """Calls `add`."""

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from paceline.core import Configuration, InvalidInput, Trial, TrialState, shown
+from paceline.core import Configuration, InvalidInput, Trial, TrialState
 from paceline.exporters.base import ExportedStudy, Exporter, require
 from paceline.space import Float, Hyperparameter, Int, Space
 
@@ -37,26 +37,13 @@ class OptunaStorage(Exporter):
 
     def begin(self, study: ExportedStudy) -> None:
         """Creates the study there, or continues it."""
-        import optuna
-
-        storage = self._storage or f"sqlite:///{study.directory.absolute() / 'optuna.db'}"
-        name = self._study_name or study.name
-        verbosity = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        try:
-            made = optuna.create_study(
-                storage=storage,
-                study_name=name,
-                direction=study.objective.direction,
-                load_if_exists=True,
-            )
-        finally:
-            optuna.logging.set_verbosity(verbosity)
-        self.place = f"the study {name!r} in a storage of Optuna"
+        made = self.open(study)
+        self.place = f"the study {made.study_name!r} in a storage of Optuna"
         trials = made.get_trials(deepcopy=False)
-        if trials and made.user_attrs.get(_STUDY) != study.key:
+        known = made.user_attrs.get(_STUDY)
+        if known != study.key and (trials or known is not None):
             raise InvalidInput(
-                f"the storage has a study {shown(name)} already, which is not of this one",
+                f"the storage has a study {made.study_name!r} already, which is not of this one",
                 expected="a name of its own",
                 fix="Pass another study_name.",
             )
@@ -64,18 +51,53 @@ class OptunaStorage(Exporter):
         self._study, self._metric, self._space = made, study.objective.metric, study.space
         self._known = {trial.user_attrs.get(_TRIAL, {}).get("trial") for trial in trials}
 
+    def change_space(self, study: ExportedStudy) -> None:
+        """Takes up the space as it is now."""
+        self._space = study.space
+
+    def open(self, study: ExportedStudy) -> "optuna.Study":
+        """Creates the study of Optuna, or opens it."""
+        import optuna
+
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            return optuna.create_study(
+                storage=self._storage or f"sqlite:///{study.directory.absolute() / 'optuna.db'}",
+                study_name=self._study_name or study.name,
+                direction=study.objective.direction,
+                load_if_exists=True,
+            )
+        finally:
+            optuna.logging.set_verbosity(verbosity)
+
     def add(self, trial: Trial) -> None:
         """Adds a trial, unless it is there."""
         if trial.number in self._known:
             return
         self._known.add(trial.number)
-        self._study.add_trial(self._frozen(trial))
+        self._study.add_trial(self.frozen(trial))
 
-    def _frozen(self, trial: Trial) -> "optuna.trial.FrozenTrial":
-        """A trial as Optuna has it; values that are not in the space any more are no parameters."""
+    def parameters(
+        self, config: Configuration
+    ) -> "tuple[dict[str, Any], dict[str, optuna.distributions.BaseDistribution]]":
+        """Parameters and their distributions; values outside the space are none."""
+        distributions = _distributions(config, self._space)
+        return {name: config[name] for name in distributions}, distributions
+
+    def state(self, trial: Trial) -> "optuna.trial.TrialState":
+        """The state of a trial in Optuna's terms."""
+        from optuna.trial import TrialState as Theirs
+
+        if trial.state is TrialState.STOPPED:
+            return Theirs.PRUNED
+        return Theirs.FAIL if trial.score is None else Theirs.COMPLETE
+
+    def frozen(self, trial: Trial) -> "optuna.trial.FrozenTrial":
+        """A trial as Optuna has it."""
         from optuna.trial import create_trial
 
-        distributions = _distributions(trial.config, self._space)
+        params, distributions = self.parameters(trial.config)
         facts: dict[str, Any] = {"trial": trial.number, "state": str(trial.state)}
         facts |= {"origin": trial.origin, "seconds": trial.seconds}
         if outside := {k: v for k, v in trial.config.items() if k not in distributions}:
@@ -83,9 +105,9 @@ class OptunaStorage(Exporter):
         if trial.error:
             facts["error"] = trial.error
         return create_trial(
-            state=_state(trial),
+            state=self.state(trial),
             value=trial.score,
-            params={name: trial.config[name] for name in distributions},
+            params=params,
             distributions=distributions,
             intermediate_values={
                 one.epoch: one.metrics[self._metric]
@@ -94,14 +116,6 @@ class OptunaStorage(Exporter):
             },
             user_attrs={_TRIAL: facts},
         )
-
-
-def _state(trial: Trial) -> "optuna.trial.TrialState":
-    from optuna.trial import TrialState as Theirs
-
-    if trial.state is TrialState.STOPPED:
-        return Theirs.PRUNED
-    return Theirs.FAIL if trial.score is None else Theirs.COMPLETE
 
 
 def _distributions(

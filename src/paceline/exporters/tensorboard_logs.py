@@ -35,10 +35,14 @@ class TensorBoard(Exporter):
 
     def begin(self, study: ExportedStudy) -> None:
         """Writes what the HParams dashboard lists."""
-        from tensorboard.plugins.hparams import summary_v2 as hparams
-
         self._root = self._directory or study.directory / "tensorboard"
         self.place = str(self._root)
+        self.change_space(study)
+
+    def change_space(self, study: ExportedStudy) -> None:
+        """Writes the hyperparameters and metrics, in place of those before."""
+        from tensorboard.plugins.hparams import summary_v2 as hparams
+
         metric = study.objective.metric
         summary = hparams.hparams_config_pb(
             hparams=[hparams.HParam(one.name, _domain(one)) for one in study.space],

@@ -34,8 +34,10 @@ class HyperParameters:
         overrides: hyperparameters to use in place of the defined ones, by name, such as a
             narrower range; their values must be legal for the call, too.
         seed: the value of `seed`.
+        trial: the number of the trial.
 
     Attributes:
+        trial: the number of the trial; None where there is none, as while the space is found.
         refused: the error if the build asked for something that cannot be searched, even if the
             build caught it; None otherwise.
         mistake: the first invalid definition, such as contradictory bounds; None if there is none.
@@ -53,7 +55,9 @@ class HyperParameters:
         missing: Callable[[Hyperparameter], Value | None] | None = None,
         fixed: Mapping[str, Any] | None = None,
         overrides: Mapping[str, Hyperparameter] | None = None,
+        trial: int | None = None,
     ) -> None:
+        self.trial = trial
         self._reporter, self._missing, self._seed = reporter, missing, seed
         self._known = KnownHyperparameters(space or (), on_change)
         self._used: dict[str, tuple[Hyperparameter, Value]] = {}

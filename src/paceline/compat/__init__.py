@@ -1,0 +1,1 @@
+"""The interfaces of other tuners, carried out by Paceline."""
