@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from paceline.callbacks.interface import Callback, StudyView
-from paceline.core import Action, Decision, Final, Trial, TrialState, last_line
+from paceline.core import Action, Decision, Final, PacelineError, Trial, TrialState, last_line
 from paceline.core.commands import study_name
 from paceline.core.events import ProgramCompiled
 from paceline.core.logs import FORMAT, SafeFormatter, logger
@@ -130,8 +130,9 @@ class StudyLog(Callback):
 
     def on_teardown(self) -> None:
         """Removes the file where the study was refused after it had begun."""
-        if self._directory is not None and not has_study(self._directory):
-            with suppress(OSError):
+        # where it cannot be found out whether there is a study, the file stays
+        with suppress(OSError, PacelineError):
+            if self._directory is not None and not has_study(self._directory):
                 (self._directory / RUN_LOG).unlink()
                 self._directory.rmdir()
 

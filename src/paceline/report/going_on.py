@@ -1,10 +1,10 @@
 """How to resume a study that was stopped: the commands, and the message after Ctrl+C."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from paceline.core import StudyInterrupted, command_line, interrupts
+from paceline.core import PacelineError, StudyInterrupted, command_line, interrupts
 from paceline.core.commands import study_name
 from paceline.report import words
 from paceline.report.show import Summary, read
@@ -74,13 +74,21 @@ def _resume(summary: Summary) -> str:
     return call if "data" in missing else f"with: {command} --build FILE.PY:NAME, or {call}"
 
 
+def _message(directory: Path) -> str:
+    try:
+        return _with_the_best(directory)
+    except PacelineError as error:  # such as a server that is gone
+        return f"Stopped; {study_name(directory)} cannot be read now: {error}"
+
+
 def _short(directory: Path) -> str:
-    if not has_study(directory):
-        return "Stopped before anything was written."
+    with suppress(PacelineError):
+        if not has_study(directory):
+            return "Stopped before anything was written."
     return f"Stopped; everything that was stored is kept in {study_name(directory)}."
 
 
-def _message(directory: Path) -> str:
+def _with_the_best(directory: Path) -> str:
     if not has_study(directory):
         return _short(directory)
     summary = read(directory)

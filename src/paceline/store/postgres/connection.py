@@ -40,12 +40,16 @@ Connected = Callable[[sa.Connection], None]
 class WriterConnection:
     """The connection of the writer of a study.
 
+    Attributes:
+        is_away: whether the server stayed away, so that this connection is of no more use.
+
     Args:
         address: of the study.
         connection: to its database.
         study: its number in the database.
         writer: reads the value ``"writer"`` through a connection.
         restore: is called with each new connection, when it has the lock.
+        save: is called when the server stays away; returns where that is kept which is not stored.
 
     Raises:
         StudyLocked: another process writes the study.
@@ -58,10 +62,12 @@ class WriterConnection:
         study: int,
         writer: Callable[[sa.Connection], Json | None],
         restore: Connected,
+        save: Callable[[], str],
     ) -> None:
         self._address, self._connection = address, connection
         self._parameters = {"locks": LOCKS, "study": study}
-        self._writer, self._restore = writer, restore
+        self._writer, self._restore, self._save = writer, restore, save
+        self.is_away = False
         self._gave_up: PacelineError | None = None
         self._take()
         self._pid = _pid(connection)
@@ -74,6 +80,8 @@ class WriterConnection:
             PacelineError: the server was not there again in time, or refuses the work.
         """
         while True:
+            if self._gave_up is not None:
+                raise self._gave_up.with_traceback(None)
             try:
                 return work(self._connection)
             except sa.exc.DBAPIError as error:
@@ -95,15 +103,19 @@ class WriterConnection:
         if self._execute(_TRY):
             return
         holder = self._writer(self._connection)
-        if _has_ended(holder):
-            self._connection.exec_driver_sql(_LOCK_TIMEOUT)
-            try:
-                self._execute(_WAIT)
-                return
-            except sa.exc.DBAPIError as error:
-                if state_of(error) != _TIMED_OUT:
-                    raise
-        raise self._locked(holder)
+        if not (_has_ended(holder) and self._wait()):
+            raise self._locked(holder)
+
+    def _wait(self) -> bool:
+        """Waits for the lock of a process that has ended; returns whether it was released."""
+        self._connection.exec_driver_sql(_LOCK_TIMEOUT)
+        try:
+            self._execute(_WAIT)
+        except sa.exc.DBAPIError as error:
+            if state_of(error) != _TIMED_OUT:
+                raise
+            return False
+        return True
 
     def _locked(self, holder: Json | None) -> StudyLocked:
         return StudyLocked(
@@ -112,8 +124,15 @@ class WriterConnection:
         )
 
     def _reconnect(self, error: sa.exc.DBAPIError) -> None:
-        if self._gave_up is not None:
-            raise self._gave_up.with_traceback(None)
+        """Connects again; if that fails, so does all later work."""
+        try:
+            self._wait_for_server(error)
+        except PacelineError as failed:
+            self._gave_up = failed
+            self.close()
+            raise
+
+    def _wait_for_server(self, error: sa.exc.DBAPIError) -> None:
         began, pause, place = time.monotonic(), _FIRST_PAUSE, self._address.place
         _LOG.warning(
             "PostgreSQL at %s is gone (%s); the study waits for it, at most %g s",
@@ -132,21 +151,23 @@ class WriterConnection:
                 error = last
             left = self._address.wait - (time.monotonic() - began)
             if left <= 0:
-                self._gave_up = self._given_up(error)
-                raise self._gave_up from error
+                raise self._given_up(error) from error
             try:
                 interrupts.check()
             except KeyboardInterrupt:
                 self._gave_up = self._given_up(error)
+                self.close()
                 raise
             threading.Event().wait(min(pause, left))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _given_up(self, error: sa.exc.DBAPIError) -> PacelineError:
+        self.is_away = True
         return PacelineError(
             f"PostgreSQL at {self._address.place} was not there again within "
-            f"{self._address.wait:g} s ({reason_of(error)}). What was stored until then is kept; "
-            f"when it is there, resume: {command_line('resume', self._address.text)}"
+            f"{self._address.wait:g} s ({reason_of(error)}). What is not stored is kept in "
+            f"{self._save()}; when the server is there, resume on this machine: "
+            f"{command_line('resume', self._address.text)}"
         )
 
     def _connect_again(self) -> None:
@@ -154,14 +175,10 @@ class WriterConnection:
         self._connection = connect(self._address, writable=True)
         if not self._execute(_TRY):
             # the server may not have noticed the end of the former connection
-            self._connection.execute(_END, {**self._parameters, "pid": self._pid})
-            self._connection.exec_driver_sql(_LOCK_TIMEOUT)
-            try:
-                self._execute(_WAIT)
-            except sa.exc.DBAPIError as error:
-                if state_of(error) != _TIMED_OUT:
-                    raise
-                raise self._locked(self._writer(self._connection)) from None
+            former = {**self._parameters, "pid": self._pid}
+            is_ended = self._connection.execute(_END, former).scalar()
+            if not (is_ended and self._wait()):
+                raise self._locked(self._writer(self._connection))
         self._pid = _pid(self._connection)
         self._restore(self._connection)
 

@@ -12,9 +12,10 @@ from filelock import FileLock
 
 from paceline.core import InvalidInput, PacelineError, StudyLocked, UnreadableStudy
 from paceline.core.events import Event, Json
+from paceline.core.logs import logger
 from paceline.store.database_errors import NEWER
 from paceline.store.paths import LOCK, MARKER
-from paceline.store.postgres import places, statements
+from paceline.store.postgres import places, statements, unstored
 from paceline.store.postgres.address import DatabaseAddress, parse
 from paceline.store.postgres.connection import WriterConnection
 from paceline.store.postgres.schema import make
@@ -25,6 +26,7 @@ from paceline.store.store import lock, register
 from paceline.store.tables import row_of_event, row_of_value, value_of
 from paceline.store.writer import SessionClock, this_process
 
+_LOG = logger("store")
 _DURABLE_SECONDS = 1.0  # between two transactions that the server has written to its disk
 
 
@@ -127,7 +129,11 @@ class PostgresStore(RowStore):
         try:
             self._writing.run(write)
         except BaseException:
-            self._unconfirmed.remove(batch)
+            if self._writing.is_away:
+                self._last += len(rows)
+                self._save_unstored()
+            else:
+                self._unconfirmed.remove(batch)
             raise
         self._last += len(rows)
         self.num_since_snapshot += len(rows)
@@ -173,7 +179,7 @@ class PostgresStore(RowStore):
     def close(self) -> None:
         """Closes the connection, which releases the lock. Raises nothing."""
         with suppress(PacelineError, sa.exc.SQLAlchemyError):
-            if self._writer is not None and self._unconfirmed:
+            if self._writer is not None and self._unconfirmed and not self._writer.is_away:
                 self.append([], {"writer": self._identity}, durable=True)
         self._unconfirmed = []
         if self._writer is not None:
@@ -204,12 +210,13 @@ class PostgresStore(RowStore):
         if self._reader is None:
             raise TypeError("the store is closed")
         with explained(self._address):
-            try:
-                return rows(self._reader)
-            except sa.exc.DBAPIError as error:
-                if not is_lost(error):
-                    raise
-            self._reader.close()  # the server may have been started anew
+            if not self._reader.closed:
+                try:
+                    return rows(self._reader)
+                except sa.exc.DBAPIError as error:
+                    if not is_lost(error):
+                        raise
+                self._reader.close()  # the server may have been started anew
             self._reader = connect(self._address, writable=False)
             return rows(self._reader)
 
@@ -244,11 +251,17 @@ class PostgresStore(RowStore):
         while True:
             self._study = places.study_in(connection, self._address)
             writer = WriterConnection(
-                self._address, connection, self._study, self._writer_in, self._restore
+                self._address,
+                connection,
+                self._study,
+                self._writer_in,
+                self._restore,
+                self._save_unstored,
             )
             if places.row_in(connection, self._address) is not None:
                 break  # else its former writer has removed it
         self._writer, self._reader = writer, None
+        self._store_unstored(connection)
         self._check()
         places.record(connection, self._study, self._address, self.directory)
         self._last = self.last()
@@ -256,6 +269,22 @@ class PostgresStore(RowStore):
         self.append([], {"writer": identity}, durable=True)
         self._identity = identity
         self._count()
+
+    def _store_unstored(self, connection: sa.Connection) -> None:
+        """Appends what the last writer of this directory could not store."""
+        found = unstored.load(self.directory)
+        if found is None:
+            return
+        is_last = found[0] == self._writer_in(connection)
+        for batch in found[1] if is_last else ():
+            statements.append(connection, self._study, batch, again=True)
+        unstored.finish(self.directory, is_stored=is_last)
+        if not is_last:
+            _LOG.warning("%s is of an earlier writer and was not used", unstored.IGNORED)
+
+    def _save_unstored(self) -> str:
+        """Writes what may not be stored to a file; returns its path."""
+        return str(unstored.save(self.directory, self._identity, self._unconfirmed))
 
     def _restore(self, connection: sa.Connection) -> None:
         """Continues with a new connection: appends what the server may not have kept.
