@@ -193,6 +193,20 @@ def test_a_single_traced_network_is_kept_too(tmp_path: Path) -> None:
     assert same(found, trace(made(many_numbers, RATES[2]), FEED))
 
 
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.kinds[:30])
+def test_another_session_predicts_what_a_trace_gives(row: Row, tmp_path: Path) -> None:
+    if row.kinds == "not compiled":
+        pytest.skip("it cannot be traced")
+    train = tuple(jax.tree.map(lambda a: a[:EVEN], (row.x, row.y)))
+    feed = ArrayFeed(TrainingData.of(train, None), SIZE)
+    through(kept(tmp_path), row.build, RATES[1:2], feed)
+    again = kept(tmp_path)
+    found = through(again, row.build, RATES[2:], feed)[-1]
+    assert again.num_traced in (1, 2)
+    assert same(found, trace(made(row.build, RATES[-1]), feed))
+
+
 @pytest.mark.skipif(not DELTA_IS_HIDDEN, reason="this Keras serializes the delta of Huber")
 def test_what_was_kept_is_discarded_if_the_first_network_does_not_agree(tmp_path: Path) -> None:
     through(kept(tmp_path), hidden_delta, RATES[:3])

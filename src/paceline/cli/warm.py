@@ -74,7 +74,7 @@ def _described(program: "WarmProgram") -> str:
     values = [f"{k}={v}" for k, v in program.config.items() if not isinstance(v, float)]
     how = f"compiled in {program.seconds:.1f} s" if program.from_scratch else "was compiled before"
     lanes = f"{program.num_lanes} at once" if program.num_lanes > 1 else "one at a time"
-    return f"{', '.join(values) or 'the model'}: {how} (networks train {lanes})"
+    return f"such as {', '.join(values) or 'the default'}: {how} (networks train {lanes})"
 
 
 def _summary(programs: "list[WarmProgram]") -> str:

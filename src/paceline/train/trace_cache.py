@@ -312,15 +312,16 @@ class TraceCache(Generic[N]):
         What other sessions have kept is used if this network agrees.
         """
         like = replace(self._with_shared_code(traced), state=())
-        if self._files is not None:
-            known = _Structure[N](like, across_sizes)
-            examples = self._files.read(key, known.program, tuple(numbers))
+        names = tuple(numbers)
+        known = _Structure[N](like, across_sizes)
+        examples = self._files.read(key, known.program, names) if self._files is not None else []
+        if examples:
             try:
-                known.recall(examples, tuple(numbers))
+                known.recall(examples, names)
                 is_new = known.learn(traced, numbers)
             except ValueError:  # they have different numbers of constants
                 known.is_predictable = False
-            if examples and known.is_predictable:
+            if known.is_predictable:
                 return known, is_new
         structure = _Structure[N](like, across_sizes, is_kept=not across_sizes)
         structure.learn(traced, numbers)
