@@ -194,6 +194,7 @@ def test_a_single_traced_network_is_kept_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.exhaustive
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype int64 requested in asarray")
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.kinds[:30])
 def test_another_session_predicts_what_a_trace_gives(row: Row, tmp_path: Path) -> None:
     if row.kinds == "not compiled":
