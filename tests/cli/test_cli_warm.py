@@ -51,6 +51,7 @@ def test_what_it_cannot_use_is_refused_before_anything_is_compiled(
 ) -> None:
     for words, message in (
         (("--model", "mpl"), "Did you mean 'mlp'"),
+        (("model.py:build",), "no --data was given"),
         (("--data", "digitz"), "Did you mean 'digits'"),
         (("--set", "unitz=3"), "'units'"),
         (("--epochs", "0"), "epochs is 0"),

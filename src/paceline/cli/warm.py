@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from paceline.execute.warming import WarmProgram
 
 
+_NONE = "Nothing was compiled: the networks of this search cannot be built, or train one by one with fit."
+
+
 @takes_settings(
     (
         *DATA,
@@ -38,16 +41,17 @@ def warm(
 ) -> None:
     """Compile the models of a search beforehand.
 
-    For a built-in network (--model mlp, the default) or a build function, and data (--data digits
-    is the default) as the search will have them, with the same options: which models are compiled
-    depends on the shape of the data, the epochs, the batch size, the search, and roughly on the
-    number of trials. All studies on this machine find them. Nothing is trained. Ctrl+C stops it at
-    any time; what was compiled is kept. In the background: `nice paceline warm &`.
+    For a built-in network (--model mlp is the default, on --data digits) or a build function, with
+    the data and the options that the search will have: which models are compiled depends on the
+    shape of the data, the epochs, the batch size, the search, and roughly on the number of trials.
+    All studies on this machine find them. Nothing is trained. Ctrl+C stops it at any time; what was
+    compiled is kept. In the background: `nice paceline warm &`. The final after a search still
+    compiles models of its own.
     """
     from paceline.api.warming import warm as compiled
 
     what = o.build_of(build, model or (None if build else "mlp"))
-    source = data or "digits"
+    source = data or ("digits" if build is None else o.data_of(data))
     asked = given(settings)
     if fixed:
         asked["fixed"] = o.pairs(fixed)
@@ -67,7 +71,7 @@ def warm(
     except KeyboardInterrupt:
         echo(_summary(found))
         raise
-    echo(_summary(found))
+    echo(_summary(found) if found else _NONE)
 
 
 def _described(program: "WarmProgram") -> str:
