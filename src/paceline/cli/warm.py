@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from paceline.execute.warming import WarmProgram
 
 
-_NONE = "Nothing was compiled: the networks of this search cannot be built, or train one by one with fit."
+_NONE = "Nothing was compiled: networks of this search train one by one with fit, or fail to build."
 
 
 @takes_settings(
