@@ -12,7 +12,7 @@ import pytest
 import paceline
 from paceline.execute import Executor, NetworkWork, Work, create
 from paceline.execute.expected_networks import ExpectedNetworks
-from paceline.execute.prepare import structural_hint
+from paceline.execute.grouping import structural_hint
 from paceline.space import Choice, Float, Space
 from paceline.train.trace_cache import TraceCache
 

@@ -13,7 +13,8 @@ from paceline.core.events import Noted, ProgramCompiled
 from paceline.execute.base import Executor, ExecutorUpdate, Job, SnapshotReference, TrainingConfig
 from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.fused import FusedExecutor
-from paceline.execute.prepare import Preparation, structural_hint
+from paceline.execute.grouping import structural_hint
+from paceline.execute.prepare import Preparation
 from paceline.space import Choice, Float, Space
 from paceline.testing.executors import ExecutorContract, NetworkExecutorContract
 from paceline.train.array_feed import TrainingData

@@ -18,8 +18,9 @@ from paceline.execute.base import Executor, ExecutorUpdate, Job, TrainingConfig
 from paceline.execute.creation import create
 from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.fused import FusedExecutor
+from paceline.execute.grouping import structural_hint
 from paceline.execute.merging import NetworkMerging
-from paceline.execute.prepare import FailedBuild, Preparation, PreparedNetwork, structural_hint
+from paceline.execute.prepare import FailedBuild, Preparation, PreparedNetwork
 from paceline.execute.withdrawn import REASON
 from paceline.execute.work import Work
 from paceline.space import Float, Int, Space

@@ -13,7 +13,8 @@ from paceline.core.events import EpochMeasured, Noted, ProgramCompiled, TrialEnd
 from paceline.execute.base import ExecutorUpdate, Job, SnapshotReference, TrainingConfig
 from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.fused import FusedExecutor
-from paceline.execute.prepare import Preparation, structural_hint
+from paceline.execute.grouping import structural_hint
+from paceline.execute.prepare import Preparation
 from paceline.space import Float, Int, Space
 from paceline.train.array_feed import TrainingData
 from paceline.train.device_facts import DeviceFacts

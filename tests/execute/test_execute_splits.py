@@ -12,7 +12,8 @@ from paceline.core.events import EpochMeasured, TrialEnded
 from paceline.execute.base import Executor, ExecutorUpdate, Job, SnapshotReference, TrainingConfig
 from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.fused import FusedExecutor
-from paceline.execute.prepare import Preparation, structural_hint
+from paceline.execute.grouping import structural_hint
+from paceline.execute.prepare import Preparation
 from paceline.execute.repeated import RepeatedExecutor
 from paceline.testing.executors import ExecutorContract
 from paceline.train import trace as trace_module

@@ -10,7 +10,8 @@ from keras import layers
 
 from paceline.core import Objective
 from paceline.execute.base import Job, TrainingConfig
-from paceline.execute.prepare import Preparation, group_by_training
+from paceline.execute.grouping import group_by_training
+from paceline.execute.prepare import Preparation
 from paceline.space import Float, Space
 from paceline.testing.same_answer import SameAnswer
 from paceline.train.array_feed import TrainingData

@@ -59,6 +59,8 @@ class Job:
         resources: what it needs.
         attempt: 0 for the first attempt; an executor that lost a worker submits the worker's jobs
             again with one more.
+        together: how many trainings that may share its program were submitted with it, of which
+            some may be elsewhere; 0 for those that the executor is given.
     """
 
     trial: int
@@ -69,6 +71,7 @@ class Job:
     split: int = 0
     resources: Resources = Resources()
     attempt: int = 0
+    together: int = 0
 
     @property
     def stops_at(self) -> int:

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from paceline.core import Configuration
-from paceline.execute.prepare import ProgramHint
+from paceline.execute.grouping import ProgramHint
 from paceline.space import Space
 
 _NUM_SAMPLES = 256

@@ -24,14 +24,12 @@ from paceline.execute.cohort_worker import (
 )
 from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.fit_queue import FitQueue
+from paceline.execute.grouping import ProgramHint, group_by_hint, group_by_training
 from paceline.execute.merging import NetworkMerging
 from paceline.execute.prepare import (
     FailedBuild,
     Preparation,
     PreparedNetwork,
-    ProgramHint,
-    group_by_hint,
-    group_by_training,
 )
 from paceline.execute.program_cache import AnyProgram, ProgramCache
 from paceline.execute.training_run import TrainingRun
@@ -69,14 +67,14 @@ class FusedExecutor:
         self._on_close.enter_context(process_state.fewer_collections())
         self._preparation, self._options = preparation, options
         self._hint, self._lane_count = hint, lane_count
-        num_cohorts = lane_count.device.num_cohorts
+        num_cohorts = lane_count.num_cohorts
         # XLA compiles most of a program in one thread, and training waits for the first program
         self._compiler = Compiler(num_threads=min(num_cohorts, _MAX_COMPILATIONS))
         # a dataset has one reader at a time
         self._worker = CohortWorker(
             self._compiler,
             num_threads=1 if preparation.is_streamed else num_cohorts,
-            memory=lane_count.memory,
+            memory=lane_count.own_memory,
         )
         self._blocks: deque[_Block] = deque()
         self._merging = NetworkMerging(
@@ -380,7 +378,7 @@ class _Block:
 
     Attributes:
         groups: jobs that share a training and are not built yet.
-        size: number of groups, including those already prepared.
+        size: number of groups, including those already prepared, and those in other engines.
         ready: networks that wait to be launched, by program.
     """
 
@@ -390,7 +388,8 @@ class _Block:
 
     @classmethod
     def of(cls, groups: Sequence[list[Job]]) -> "_Block":
-        return cls(deque(groups), len(groups))
+        known = [job.together for group in groups for job in group]
+        return cls(deque(groups), max([len(groups), *known]))
 
 
 def _failed(unbuildable: FailedBuild) -> list[Event]:

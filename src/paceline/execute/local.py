@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from paceline.execute.base import Executor
 from paceline.execute.work import LOCAL, FunctionWork, NetworkWork, Work, registry
+
+if TYPE_CHECKING:
+    from paceline.execute.network_parts import NetworkParts
 
 
 def local(work: Work) -> Executor:
@@ -29,10 +33,15 @@ def _of_function(work: FunctionWork) -> Executor:
 
 
 def _of_networks(work: NetworkWork) -> Executor:
-    from paceline.execute.fused import FusedExecutor
     from paceline.execute.network_parts import NetworkParts
 
-    parts = NetworkParts.of(work)
+    return executor_of(work, NetworkParts.of(work))
+
+
+def executor_of(work: NetworkWork, parts: "NetworkParts") -> Executor:
+    """Makes the executor of networks from its parts."""
+    from paceline.execute.fused import FusedExecutor
+
     return FusedExecutor(
         parts.preparation, work.options, parts.hint, parts.lane_count, parts.expected
     )

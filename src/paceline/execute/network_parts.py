@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from paceline.execute.expected_networks import ExpectedNetworks
-from paceline.execute.prepare import Preparation, ProgramHint, structural_hint
+from paceline.execute.grouping import ProgramHint, structural_hint
+from paceline.execute.lane_facts import LaneFacts
+from paceline.execute.prepare import Preparation
 from paceline.execute.work import NetworkWork
-from paceline.train.calibration import capacity
-from paceline.train.device_facts import DeviceFacts
 from paceline.train.example_files import ExampleFiles
 from paceline.train.lane_count import LaneCount
 from paceline.train.trace_cache import TraceCache
@@ -30,8 +30,13 @@ class NetworkParts:
     expected: ExpectedNetworks
 
     @classmethod
-    def of(cls, work: NetworkWork) -> Self:
-        """Of some work; measures this machine if that was not done before."""
+    def of(cls, work: NetworkWork, facts: LaneFacts | None = None) -> Self:
+        """Of some work.
+
+        Args:
+            work: the work.
+            facts: those of the study, if this is one of its engines; None for this machine's.
+        """
         fused = work.backend == "jax"
         preparation = Preparation(
             work.build,
@@ -43,12 +48,13 @@ class NetworkParts:
             work.discovery,
             TraceCache(ExampleFiles.of_machine()) if fused else None,
         )
-        device = DeviceFacts.of_machine()
+        found = LaneFacts.of_machine(fused) if facts is None else facts
         lane_count = LaneCount(
-            device,
-            capacity() if fused else None,
-            work.options.memory or device.memory,
+            found.device,
+            found.capacity,
+            work.options.memory or found.device.memory,
             work.one_by_one,
+            None if facts is None else facts.at_once,
         )
         hint = structural_hint(work.structural, work.space)
         expected = ExpectedNetworks(work.space, hint, work.num_configs, work.num_repeats)

@@ -2,7 +2,7 @@
 
 import hashlib
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import keras
@@ -10,6 +10,8 @@ import numpy as np
 
 from paceline.core import Configuration, InvalidInput, closest
 from paceline.execute.base import Job, TrainingConfig
+from paceline.execute.found_in_build import FoundInBuild, learner_of
+from paceline.execute.grouping import ProgramHint
 from paceline.execute.withdrawn import REASON
 from paceline.space import Discovery, HyperParameters, Learner, Observation, Space
 from paceline.train.array_feed import ArrayFeed, PooledData, TrainingData
@@ -110,6 +112,7 @@ class Preparation:
         # shorter trials of a training that several trials share, by the number of the longest
         self._shorter: dict[int, list[int]] = {}
         self._refused: set[int] = set()
+        self.learned: list[FoundInBuild] = []
 
     @property
     def is_streamed(self) -> bool:
@@ -152,7 +155,7 @@ class Preparation:
     def probe(
         self,
         prepared: PreparedNetwork,
-        hint: "ProgramHint",
+        hint: ProgramHint,
         of_all_sizes: bool = False,
         of_floats: bool = False,
     ) -> TracedModel | None:
@@ -274,14 +277,15 @@ class Preparation:
         changed = tuple(h for h in hp.known if h not in self.space.hyperparameters)
         if not changed:
             return
+        learned = FoundInBuild(run, changed, Observation(hp.config, None, hp.asked))
+        self.learned.append(learned)
+        self.learn(learned)
+
+    def learn(self, learned: FoundInBuild) -> None:
+        """Adds to the space what a build has shown, here or elsewhere."""
         if self._learner is None:
-            found = self._discovery
-            self._learner = (
-                Learner(self.space)
-                if found is None
-                else Learner(found.declared, found.observations)
-            )
-        self._learner.learn(run, changed, Observation(hp.config, None, hp.asked))
+            self._learner = learner_of(self.space, self._discovery)
+        self._learner.learn(learned.trial, learned.new, learned.observation)
         self.space = self._learner.space
 
     def _trace(
@@ -354,45 +358,3 @@ def _are_equal(a: PreparedNetwork | FailedBuild, b: PreparedNetwork | FailedBuil
     pairs += zip(a.traced.state, b.traced.state, strict=True)
     # bitwise: 0.0 == -0.0, but the results may differ
     return all(x.tobytes() == y.tobytes() for x, y in pairs)
-
-
-def group_by_training(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Groups jobs that differ at most in ``epochs``, in the order of their first jobs."""
-    groups: dict[tuple[object, ...], list[Job]] = {}
-    for job in jobs:
-        rest = tuple(
-            sorted((name, repr(value)) for name, value in job.config.items() if name != "epochs")
-        )
-        groups.setdefault((job.seed, job.split, *rest), []).append(job)
-    return list(groups.values())
-
-
-ProgramHint = Callable[[Configuration], object]
-"""Guesses which configurations share a program, before they are built: those of equal value."""
-
-
-def group_by_hint(groups: Sequence[list[Job]], hint: ProgramHint) -> list[list[list[Job]]]:
-    """Blocks of groups with the same hint, in the order of their first group."""
-    blocks: dict[object, list[list[Job]]] = {}
-    for group in groups:
-        blocks.setdefault(hint(group[0].config), []).append(group)
-    return list(blocks.values())
-
-
-def structural_hint(structural: Mapping[str, bool], space: Space) -> ProgramHint:
-    """Returns a hint by the hyperparameters that change the program.
-
-    Args:
-        structural: whether each hyperparameter is known to change it; the default is True, except
-            for floats. A float that changes it, such as a dropout rate, is assumed to do so at 0.
-        space: the search space.
-    """
-
-    def hint(config: Configuration) -> object:
-        return tuple(
-            (name, bool(value) if isinstance(value, float) else value)
-            for name, value in ((name, config[name]) for name in space.names if name in config)
-            if structural.get(name, not isinstance(value, float))
-        )
-
-    return hint

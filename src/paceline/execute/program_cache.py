@@ -8,8 +8,9 @@ import jax
 
 from paceline.core import Configuration
 from paceline.execute.expected_networks import ExpectedNetworks
+from paceline.execute.grouping import ProgramHint
 from paceline.execute.merging import Bucket, NetworkMerging
-from paceline.execute.prepare import Preparation, PreparedNetwork, ProgramHint
+from paceline.execute.prepare import Preparation, PreparedNetwork
 from paceline.train.array_program import ArrayProgram
 from paceline.train.lane_count import LaneCount
 from paceline.train.merged_lanes import MergedLanes

@@ -41,12 +41,25 @@ class LaneCount:
         one_by_one: whether trials arrive sequentially, as a schedule or a model decides, so that
             cohorts are rarely full. All programs then have a number of lanes that does not depend
             on how many networks wait.
+        at_once: cohorts that train at once in this process, if it is one of several that share the
+            networks; None for as many as the device facts say.
     """
 
     device: DeviceFacts
     capacity: int | None
     memory: int
     one_by_one: bool = False
+    at_once: int | None = None
+
+    @property
+    def num_cohorts(self) -> int:
+        """Cohorts that train at once in this process."""
+        return self.device.num_cohorts if self.at_once is None else self.at_once
+
+    @property
+    def own_memory(self) -> int:
+        """Bytes that all cohorts of this process may use."""
+        return self.memory * self.num_cohorts // self.device.num_cohorts
 
     def choose(self, program: AnyProgram, num_networks: int) -> int:
         """The number of lanes with the least work.
@@ -91,7 +104,7 @@ class LaneCount:
         """
         count = math.ceil(len(waiting) / num_lanes)
         if not self.one_by_one:
-            count = min(self.device.num_cohorts, count)
+            count = min(self.num_cohorts, count)
         size = math.ceil(len(waiting) / count)
         return [waiting[i : i + size] for i in range(0, len(waiting), size)]
 

@@ -106,7 +106,7 @@ class NetworkPlan:
         Sizes do not count, whether or not networks of different sizes share programs in this
         study: the search decides with this, and ``merge`` must not change what it tries.
         """
-        from paceline.execute.prepare import structural_hint
+        from paceline.execute.grouping import structural_hint
 
         return structural_hint(self.structural, self.space)(config)
 
