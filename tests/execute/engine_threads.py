@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from paceline.execute.engines.engine import run_engine
+from paceline.execute.engines.engine import Open, run_engine
 from paceline.execute.engines.messages import Message, decoded, encoded
 from paceline.execute.lane_facts import LaneFacts
 from paceline.train.device_facts import DeviceFacts
@@ -74,7 +74,7 @@ class Threads:
     """
 
     count: int
-    open_executor: Callable[..., object] | None = None
+    open_executor: Open | None = None
     loses: Loses = lambda _, __: False
     links: list[ThreadLink] = field(default_factory=list)
     starts_engines: bool = True

@@ -4,6 +4,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -13,11 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from tests.execute.engine_threads import FACTS, Loses, Threads
 
-from paceline.core import InvalidInput, Objective, PacelineError, TrialState
+from paceline.core import Configuration, InvalidInput, Objective, PacelineError, TrialState
 from paceline.core.events import (
     EpochMeasured,
     Noted,
-    SpaceChanged,
     TrialEnded,
     TrialPaused,
     TrialStarted,
@@ -42,11 +42,12 @@ from paceline.execute.engines.contents import (
     update_of,
 )
 from paceline.execute.engines.driver import EngineExecutor
+from paceline.execute.engines.engine import Open
 from paceline.execute.engines.messages import Message, decoded, encoded
 from paceline.execute.engines.shared_space import SharedSpace
 from paceline.execute.engines.work_coding import decoded_work, encoded_work
 from paceline.execute.found_in_build import FoundInBuild
-from paceline.execute.simulated import SimulatedExecutor
+from paceline.execute.simulated import Curve, SimulatedExecutor
 from paceline.space import Choice, Float, Int, Observation, Space
 from paceline.testing.executors import ExecutorContract, TrialLog, finish, small_network
 from paceline.train.array_feed import PooledData, TrainingData
@@ -76,7 +77,9 @@ def _arrays(draw: st.DrawFn) -> np.ndarray:
 
 
 @given(st.text(), st.dictionaries(st.text(), _JSON, max_size=3), st.lists(_arrays(), max_size=3))
-def test_messages_survive_their_form_as_bytes(kind: str, content: dict, own: list) -> None:
+def test_messages_survive_their_form_as_bytes(
+    kind: str, content: dict[str, Any], own: list[np.ndarray]
+) -> None:
     """Content and arrays are equal afterwards, with types, shapes and bytes."""
     found = decoded(encoded(Message(kind, content, own)))
     assert (found.kind, found.content) == (kind, content)
@@ -101,7 +104,7 @@ def test_jobs_and_updates_survive_their_messages() -> None:
     """With snapshots, scores that are not finite, results and events."""
     leaves = [np.arange(3.0), np.array(7, np.uint32)]
     snapshot = TrialSnapshot(2, 0.5, leaves, leaves[:1])
-    config = {"units": 3, "rate": 0.1, "on": True, "kind": "relu"}
+    config: Configuration = {"units": 3, "rate": 0.1, "on": True, "kind": "relu"}
     jobs = Jobs(
         4, [Job(5, config, 9, 8, until=3, split=1)], {5: snapshot}, {5: [0.1, math.nan]}, (2,)
     )
@@ -121,12 +124,15 @@ def test_jobs_and_updates_survive_their_messages() -> None:
         events, {5: leaves}, {5: snapshot}, InvalidInput("a", expected="b", fix="c")
     )
     again = update_of(_sent(update_message(update)), "host:1")
-    np.testing.assert_equal(again.events[1].metrics, events[1].metrics)
+    measured = again.events[1]
+    assert isinstance(measured, EpochMeasured)
+    assert math.isnan(measured.metrics["loss"])
+    assert measured.metrics["val"] == math.inf
     assert [e for e in again.events if not isinstance(e, EpochMeasured)] == [
         e for e in events if not isinstance(e, EpochMeasured)
     ]
     assert again.worker == "host:1"
-    _check_equal(again.snapshots[5], snapshot)
+    _check_equal(again.snapshots[5].load(), snapshot)
     assert all(map(np.array_equal, again.results[5], leaves))
     assert str(again.error) == str(update.error)
     assert isinstance(again.error, InvalidInput)
@@ -161,28 +167,28 @@ def test_work_survives_its_message() -> None:
     space = Space([Int("units", 1, 4), Float("rate", 1e-3, 1.0, sampling="log")])
     factor = 3
 
-    def build(_: object) -> int:
+    def build(_: Any) -> Any:
         return factor
 
     work = NetworkWork(
         build, [pool, pool], options, space, frozenset({"epochs"}), "jax", {"rate": False}
     )
-    found = decoded_work(*_content(work))
-    assert found.build(None) == factor  # type: ignore[comparison-overlap]
+    found: Any = decoded_work(*_content(work))
+    assert found.build(None) == factor
     assert (found.options, found.space, found.loop_names) == (options, space, work.loop_names)
-    first, second = found.data  # type: ignore[misc]
+    first, second = found.data
     assert first is second
     assert first.train[0]["a"] is first.validation[0]["a"]
     assert list(first.splits) == [0, 1]
     np.testing.assert_array_equal(first.train[1], pool.train[1])
     data = TrainingData.of(([x, x], y), None)
-    named = decoded_work(*_content(NetworkWork(small_network, data, options, space)))
+    named: Any = decoded_work(*_content(NetworkWork(small_network, data, options, space)))
     assert named.build is small_network
-    assert named.data.validation is None  # type: ignore[union-attr]
-    assert isinstance(named.data.train[0], list)  # type: ignore[union-attr]
+    assert named.data.validation is None
+    assert isinstance(named.data.train[0], list)
 
 
-def _content(work: NetworkWork) -> tuple[object, object]:
+def _content(work: NetworkWork) -> tuple[Any, Any]:
     content, own = encoded_work(work, has_same_main=True)
     message = _sent(Message("start", content, own))
     return message.content, message.arrays
@@ -198,11 +204,11 @@ def test_what_builds_show_is_added_in_the_order_of_trials() -> None:
         new = tuple(Float(name, 0.0, 1.0) for name in names)
         return FoundInBuild(trial, new, Observation({"x": 0.5, **dict.fromkeys(names, 0.5)}))
 
-    def spaces(order: list[int]) -> list[SpaceChanged]:
+    def spaces(order: list[int]) -> list[Any]:
         space = SharedSpace(Space([Float("x", 0.0, 1.0)]), None)
         for trial in range(3):
             space.expect(trial)
-        events = []
+        events: list[Any] = []
         for trial in order:
             space.take(learned_of(_sent(learned_message(found[trial]))))
             space.built(trial)
@@ -226,7 +232,7 @@ _SPACE = Space([Choice("kind", ["a", "b"]), Float("x", 0.0, 1.0)])
 _DATA = TrainingData.of((np.zeros((2, 1), "float32"), np.zeros(2, "float32")), None)
 
 
-def _curve(config: dict) -> list[tuple[dict[str, float], float]]:
+def _curve(config: Any) -> Curve:
     return [({"loss": config["x"] * 0.9**epoch}, 1.0 + epoch) for epoch in range(9)]
 
 
@@ -243,11 +249,11 @@ def _driver(
     count: int,
     loses: Loses = lambda _, __: False,
     one_by_one: bool = True,
-    open_executor: Callable[..., object] = _simulated,
-    **options: object,
+    open_executor: Open = _simulated,
+    **options: Any,
 ) -> Iterator[tuple[EngineExecutor, Threads]]:
     work = NetworkWork(small_network, _DATA, _OPTIONS, _SPACE, one_by_one=one_by_one)
-    supply = Threads(count, open_executor, loses, **options)  # type: ignore[arg-type]
+    supply = Threads(count, open_executor, loses, **options)
     executor = EngineExecutor(work, supply, FACTS)
     try:
         yield executor, supply
@@ -293,8 +299,7 @@ def _trained(log: TrialLog, jobs: list[Job]) -> None:
     for job in jobs:
         own = log.measured[job.trial]
         assert [one.metrics["loss"] for one in own] == [
-            metrics["loss"]
-            for metrics, _ in _curve(job.config)[: job.epochs]  # type: ignore[arg-type]
+            metrics["loss"] for metrics, _ in _curve(job.config)[: job.epochs]
         ]
         assert log.ended[job.trial].state is TrialState.COMPLETED
         assert job.trial in log.results
@@ -311,7 +316,7 @@ _LOSSES = [
 
 @pytest.mark.parametrize("one_by_one", [True, False])
 @pytest.mark.parametrize("places", _LOSSES, ids=str)
-def test_a_lost_engine_costs_no_trial(places: list, one_by_one: bool) -> None:
+def test_a_lost_engine_costs_no_trial(places: list[tuple[int, str, int]], one_by_one: bool) -> None:
     """Its trials continue elsewhere; no epoch is missing, and none is reported twice."""
     jobs = _jobs(6)
     with _driver(2, _at(*places), one_by_one) as (executor, _):
@@ -340,7 +345,7 @@ def test_engines_lost_at_random_cost_no_trial(seed: int) -> None:
     _trained(log, jobs)
 
 
-def _fields(job: Job) -> dict:
+def _fields(job: Job) -> dict[str, Any]:
     return {name: getattr(job, name) for name in ("trial", "config", "seed", "epochs")}
 
 
