@@ -162,7 +162,10 @@ def figures(package: Path, within: str = "") -> Figures:
         format_skips=sum(len(re.findall(r"# fmt: skip", module.text)) for module in modules),
         same_basename=_same_basenames(modules),
         same_class=_repeated(
-            (each.name, module.name) for module in modules for _, each in module.classes
+            (each.name, module.name)
+            for module in modules
+            if ".compat." not in module.name  # classes there are named as in other libraries
+            for _, each in module.classes
         ),
     )
 

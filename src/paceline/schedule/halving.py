@@ -77,6 +77,10 @@ class Synchronous(Schedule):
     def group(self, number: int, epochs: int) -> TrialGroup:
         """The group of a trial that trains ``epochs``."""
 
+    def num_promoted(self, group: TrialGroup, epoch: int, arrived: int) -> int:  # noqa: ARG002
+        """How many of the trials that arrived at a rung continue."""
+        return max(1, arrived // self.eta)
+
     @property
     def pauses(self) -> bool:
         """True: trials wait for the others of their group."""
@@ -116,7 +120,7 @@ class Synchronous(Schedule):
         self, group: TrialGroup, places: list[RankedTrial], standings: Standings, epoch: int
     ) -> Iterator[Decision]:
         arrived = sum(one.epoch >= epoch for one in group.members(standings))
-        keep = max(1, arrived // self.eta)
+        keep = self.num_promoted(group, epoch, arrived)
         for rank, (_, number) in enumerate(places):
             action = Action.CONTINUE if rank < keep else Action.STOP
             rank_of = f"rank {rank + 1:,} of {arrived:,} in its group after {epochs_of(epoch)}"

@@ -20,6 +20,7 @@ import numpy as np
 from paceline.core import InvalidInput, checks
 from paceline.core.events import Json
 from paceline.data import Dataset, Split, Stream, split, targets, weights
+from paceline.data.folds import GivenFolds
 from paceline.data.preparation import How
 from paceline.data.records import RULE
 from paceline.data.targets import TargetScale
@@ -167,7 +168,9 @@ def _how(dataset: Dataset, definition: Definition, rule: int) -> How:
 
 
 def _batch_rows(definition: Definition) -> int:
-    """A number of rows that every possible batch size divides."""
+    """A number of rows that every possible batch size divides; 1 if rows are not to be moved."""
+    if isinstance(definition.folds, GivenFolds) and len(definition.folds.parts) == 1:
+        return 1  # a single pair of parts is the division itself
     if "batch_size" not in definition.loop:
         return definition.settings.training.batch_size or 1
     sizes = definition.loop["batch_size"]

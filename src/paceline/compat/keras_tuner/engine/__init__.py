@@ -1,0 +1,1 @@
+"""The parts of the interface, under KerasTuner's names for them."""

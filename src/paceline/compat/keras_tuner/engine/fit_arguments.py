@@ -1,0 +1,129 @@
+"""The arguments of ``search``, which are those of Keras's ``fit``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paceline.compat.keras_tuner.engine.options import warn_once
+from paceline.core import InvalidInput, check_argument, checks, shown
+
+_ORDER = (
+    "x",
+    "y",
+    "batch_size",
+    "epochs",
+    "verbose",
+    "callbacks",
+    "validation_split",
+    "validation_data",
+    "shuffle",
+    "class_weight",
+    "sample_weight",
+    "initial_epoch",
+    "steps_per_epoch",
+    "validation_steps",
+    "validation_batch_size",
+    "validation_freq",
+)
+"""The order of ``fit``'s arguments."""
+
+_REFUSED: Mapping[str, tuple[Any, str]] = {
+    "initial_epoch": (0, "Leave it out: trials train from their first epoch."),
+    "steps_per_epoch": (None, "Leave it out: an epoch sees all training rows."),
+    "validation_steps": (None, "Leave it out: validation uses all of its rows."),
+    "validation_freq": (1, "Leave it out: each epoch is validated."),
+}
+"""Arguments that are refused unless they have their default, and what to do."""
+
+
+@dataclass(frozen=True)
+class FitArguments:
+    """The arguments of ``search``; their meaning and defaults are those of ``fit``.
+
+    Raises:
+        InvalidInput: one that cannot be honoured.
+    """
+
+    x: Any
+    y: Any
+    batch_size: int = 32
+    epochs: int = 1
+    verbose: Any = "auto"
+    callbacks: Sequence[Any] = ()
+    validation_split: float = 0.0
+    validation_data: Any = None
+    class_weight: Mapping[int, float] | None = None
+    sample_weight: Any = None
+    validation_batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.class_weight is not None and self.sample_weight is not None:
+            raise InvalidInput(
+                "class_weight and sample_weight are given", expected="one of them, as in fit"
+            )
+        if self.validation_data is None and not self.validation_split:
+            raise InvalidInput(
+                "neither validation_split nor validation_data is given",
+                expected="one of them: a search compares the scores of validation rows",
+                fix="Pass validation_split=0.2.",
+            )
+        checks.whole_number("batch_size", self.batch_size)
+        checks.whole_number("epochs", self.epochs)
+        share = checks.number("validation_split", self.validation_split)
+        if not 0 <= share < 1:
+            raise InvalidInput(
+                f"validation_split is {share}", expected="a number of at least 0 and below 1"
+            )
+
+    @classmethod
+    def of(cls, args: Sequence[Any], given: Mapping[str, Any]) -> "FitArguments":
+        """The arguments of a call of ``search``.
+
+        Raises:
+            InvalidInput: an unknown argument, or one that cannot be honoured.
+        """
+        for name in given:
+            check_argument("search", name, _ORDER)
+        if len(args) > len(_ORDER):
+            raise InvalidInput(
+                f"search was given {len(args)} arguments", expected=f"at most {len(_ORDER)}"
+            )
+        by_place = dict(zip(_ORDER, args, strict=False))
+        if twice := by_place.keys() & given.keys():
+            raise InvalidInput(f"{min(twice)} is given twice", expected="each argument once")
+        named = {**by_place, **given}
+        for name, (default, fix) in _REFUSED.items():
+            value = named.pop(name, None)
+            if value is not None and value != default:
+                raise InvalidInput(f"{name} is {shown(value)}", expected="its default", fix=fix)
+        if not named.pop("shuffle", True):
+            warn_once(
+                "shuffle",
+                "shuffle=False has no effect on training: each epoch sees the training rows in a "
+                "new order. The validation rows of validation_split are the last ones, as in fit.",
+            )
+        _check_arrays(named)
+        return cls(**{name: value for name, value in named.items() if value is not None})
+
+
+def _check_arrays(named: dict[str, Any]) -> None:
+    """Refuses data that are not arrays."""
+    for name in ("x", "y"):
+        value = named.get(name)
+        kind = type(value).__name__
+        is_table = hasattr(value, "to_numpy")
+        if value is None or (not is_table and not _is_tree(value)):
+            raise InvalidInput(
+                f"{name} is " + ("missing" if value is None else f"a {kind}"),
+                expected="arrays x and y with one row per example",
+                fix="Batches (tf.data, generators, PyDataset, DataLoader) are not supported yet: "
+                "collect them with numpy.concatenate.",
+            )
+
+
+def _is_tree(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_tree, value.values()))
+    if isinstance(value, list | tuple):
+        return True
+    return hasattr(value, "__array__") and hasattr(value, "shape")

@@ -1,0 +1,189 @@
+"""KerasTuner's meaning of a search, with Keras's own ``fit`` as the reference."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from tests.compat.conftest import classifier
+from tests.compat.keras_fit import fit_trial
+
+import paceline.compat.keras_tuner as kt
+from paceline.core import InvalidInput, StudyMismatch
+
+Rows = tuple[np.ndarray, ...]
+
+
+def exactly(value: Any) -> Any:
+    """Equal up to the rounding of float32."""
+    return pytest.approx(value, abs=1e-5)
+
+
+def parts(rows: Rows, share: float) -> tuple[Rows, Rows]:
+    """The division of ``fit(validation_split=share)``."""
+    at = math.floor(len(rows[0]) * (1.0 - share))
+    return tuple(part[:at] for part in rows), tuple(part[at:] for part in rows)
+
+
+@pytest.fixture(scope="module")
+def tuner(rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> kt.RandomSearch:
+    """A finished search."""
+    directory = tmp_path_factory.mktemp("kt")
+    tuner = kt.RandomSearch(
+        classifier, "val_accuracy", max_trials=4, seed=1, directory=directory, project_name="p"
+    )
+    tuner.search(*rows, epochs=4, batch_size=30, validation_split=0.25, verbose=0)
+    return tuner
+
+
+def test_a_score_is_the_best_epoch_of_fit_on_the_last_rows(
+    tuner: kt.RandomSearch, rows: Rows
+) -> None:
+    train, held_out = parts(rows, 0.25)
+    scores = []
+    for trial in tuner.study.trials:
+        history = fit_trial(tuner, trial, train, held_out, epochs=4, batch_size=30)
+        best = int(np.argmax(history["val_accuracy"]))
+        scores.append(max(history["val_accuracy"]))
+        shown = tuner.oracle.get_trial(f"{trial.number}")
+        assert shown.score == exactly(scores[-1])
+        assert shown.best_step == best
+    assert any(trial.best_epoch != 4 for trial in tuner.study.trials)
+    assert tuner.oracle.get_best_trials(9)[0].score == exactly(max(scores))
+    ranked = [trial.score or 0.0 for trial in tuner.oracle.get_best_trials(9)]
+    assert ranked == sorted(ranked, reverse=True)
+    assert len(ranked) == 4
+
+
+def test_models_have_the_weights_of_their_best_epochs(tuner: kt.RandomSearch, rows: Rows) -> None:
+    _, (x, y) = parts(rows, 0.25)
+    models = tuner.get_best_models(4)
+    for model, trial in zip(models, tuner.oracle.get_best_trials(4), strict=True):
+        found = model.evaluate(x, y, verbose=0, return_dict=True)
+        assert found["accuracy"] == exactly(trial.score)
+
+
+def test_results_can_be_read_in_each_way(
+    tuner: kt.RandomSearch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best, second = tuner.get_best_hyperparameters(2)
+    assert best.values == dict(tuner.oracle.get_best_trials()[0].measured.config)
+    assert best.get("units") == best["units"] == best.values["units"]
+    assert "units" in best
+    assert "nothing" not in best
+    with pytest.raises(KeyError):
+        best.get("nothing")
+    model = tuner.hypermodel.build(best)
+    model.build((None, 4))
+    assert model.layers[0].units == best["units"]
+    assert float(model.optimizer.learning_rate) == pytest.approx(best["learning_rate"])
+    second.values["units"] = 5  # not a value of the space: the user's own
+    assert tuner.hypermodel.build(second).layers[0].units == 5
+    tuner.results_summary(1)
+    tuner.search_space_summary()
+    printed = capsys.readouterr().out
+    for text in ("Results summary", f"Score: {tuner.oracle.get_best_trials()[0].score}"):
+        assert text in printed
+    assert "units (Int)" in printed
+    assert printed.count("Trial ") == 1
+    assert tuner.remaining_trials == 0
+
+
+def test_a_project_goes_on_and_is_overwritten_on_request(
+    rows: Rows, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def tuner(max_trials: int, **options: Any) -> kt.RandomSearch:
+        return kt.RandomSearch(
+            classifier, "val_loss", max_trials, directory=tmp_path, project_name="p", **options
+        )
+
+    given: Any = {"epochs": 1, "batch_size": 30, "validation_split": 0.25, "verbose": 0}
+    first = tuner(1, seed=3)
+    with pytest.raises(InvalidInput, match="not searched yet"):
+        first.get_best_models()
+    first.search(*rows, **given)
+    second = tuner(2)
+    assert "Reloading Tuner" in capsys.readouterr().out
+    assert second.remaining_trials == 1
+    assert second.get_best_hyperparameters()[0].values == first.study.best.config
+    assert len(second.get_best_models(5)) == 1
+    second.search(*rows, **given)
+    assert [trial.number for trial in second.study.trials] == [0, 1]
+    assert second.study.trials[0].config == first.study.trials[0].config
+    with pytest.raises(StudyMismatch, match="overwrite=True"):
+        second.search(rows[0] + 1, rows[1], **given)
+    assert not tuner(1, overwrite=True).oracle.trials
+    (tmp_path / "p").mkdir(exist_ok=True)
+    (tmp_path / "p" / "photo.jpg").touch()
+    with pytest.raises(InvalidInput, match="something else"):
+        tuner(1, overwrite=True)
+    (tmp_path / "p" / "oracle.json").touch()
+    with pytest.raises(InvalidInput, match="project of KerasTuner"):
+        tuner(1)
+
+
+def test_executions_keep_the_rows_and_their_best_epochs_are_averaged(
+    rows: Rows, tmp_path: Path
+) -> None:
+    tuner = kt.RandomSearch(
+        classifier, "val_loss", 1, seed=5, executions_per_trial=2, directory=tmp_path
+    )
+    tuner.search(*rows, epochs=3, batch_size=30, validation_split=0.25, verbose=0)
+    (trial,) = tuner.study.trials
+    train, held_out = parts(rows, 0.25)
+    from paceline.study.planned.retraining import REPEATS, seeds_of
+
+    seeds = (trial.seed, *seeds_of(5, REPEATS, 1))
+    best = [
+        min(
+            fit_trial(tuner, trial, train, held_out, seed=seed, epochs=3, batch_size=30)["val_loss"]
+        )
+        for seed in seeds
+    ]
+    assert best[0] != best[1]
+    assert trial.scores == exactly(best)
+    assert tuner.oracle.get_best_trials()[0].score == exactly(np.mean(best))
+
+
+@pytest.mark.parametrize("restore", [False, True])
+def test_early_stopping_of_the_objective_stops_where_fit_stops(
+    rows: Rows, tmp_path: Path, restore: bool
+) -> None:
+    def stopping() -> keras.callbacks.Callback:
+        return keras.callbacks.EarlyStopping(
+            "val_loss", patience=2, min_delta=0.01, restore_best_weights=restore
+        )
+
+    tuner = kt.RandomSearch(classifier, "val_loss", 2, seed=2, directory=tmp_path)
+    train, (x, y) = parts(rows, 0.25)
+    given: Any = {"epochs": 12, "batch_size": 30}
+    tuner.search(*train, validation_data=(x, y), callbacks=[stopping()], verbose=0, **given)
+    lengths = []
+    for trial in tuner.study.trials:
+        history = fit_trial(tuner, trial, train, (x, y), callbacks=[stopping()], **given)
+        lengths.append(len(history["val_loss"]))
+        assert len(trial.measurements) == lengths[-1]
+        assert trial.score == exactly(min(history["val_loss"]))
+    assert min(lengths) < 12
+
+
+def test_class_weights_count_in_training_alone(rows: Rows, tmp_path: Path) -> None:
+    tuner = kt.GridSearch(classifier, "val_loss", 1, seed=2, directory=tmp_path)
+    given: Any = {"epochs": 2, "batch_size": 90, "class_weight": {1: 1.0, 2: 5.0}}
+    tuner.search(*rows, validation_split=0.25, verbose=0, **given)
+    (trial,) = tuner.study.trials
+    # fit computes the weights once, so its rows must stay; one batch has all of them in any order
+    history = fit_trial(tuner, trial, *parts(rows, 0.25), reorder=False, **given)
+    assert trial.score == exactly(min(history["val_loss"]))
+
+
+def test_sample_weights_are_divided_with_their_rows(rows: Rows, tmp_path: Path) -> None:
+    weight = np.linspace(0.5, 2.0, len(rows[0]))
+    tuner = kt.GridSearch(classifier, "val_loss", 1, seed=2, directory=tmp_path)
+    given: Any = {"epochs": 2, "batch_size": 30}
+    tuner.search(*rows, sample_weight=weight, validation_split=0.25, verbose=0, **given)
+    (trial,) = tuner.study.trials
+    history = fit_trial(tuner, trial, *parts((*rows, weight), 0.25), **given)
+    assert trial.score == exactly(min(history["val_loss"]))
