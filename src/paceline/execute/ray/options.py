@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from paceline.core import InvalidInput
 from paceline.execute.base import Executor
 from paceline.execute.work import FunctionWork, Work, registry
 from paceline.settings.execution import ExecutionSettings
@@ -27,8 +26,10 @@ class Ray:
         address: of the cluster, such as ``"10.0.0.1:6379"``; ``"auto"`` for the one that runs on
             this machine, ``"local"`` for a new one on this machine, for this study only. None for
             the one that this process is connected to, or that runs here, else a new one.
-        cpus_per_worker: cores of each worker; None for one.
-        gpus_per_worker: GPUs of each worker; None for none.
+        cpus_per_worker: cores of each worker; None for one for a function, and for those of the
+            smallest node for networks, divided by its GPUs.
+        gpus_per_worker: GPUs of each worker; None for none for a function, and for one for networks
+            if there are any.
         workers: how many workers at most; None for as many as the cluster has room for, also when
             nodes join.
     """
@@ -61,7 +62,7 @@ class Ray:
 
     @property
     def share(self) -> "WorkerResources":
-        """What one worker gets of a node."""
+        """What one worker that calls a function gets of a node."""
         from paceline.execute.ray.cluster import WorkerResources
 
         cpus, gpus = self.cpus_per_worker, self.gpus_per_worker
@@ -73,20 +74,20 @@ class Ray:
         Raises:
             InvalidInput: Ray is not installed, there is no such cluster, or it cannot do the work.
         """
-        if not isinstance(work, FunctionWork):
-            raise InvalidInput(
-                "executor is Ray, which calls functions, and networks are tuned",
-                expected="executor=None: networks train together as compiled programs of this "
-                "process",
-            )
-        from paceline.execute.function_executor import FunctionExecutor
         from paceline.execute.ray.cluster import connect
+
+        cluster = connect(self.address)
+        if not isinstance(work, FunctionWork):
+            from paceline.execute.engines.driver import EngineExecutor
+            from paceline.execute.ray.engines import RayEngines
+
+            share = cluster.largest_share(self.cpus_per_worker, self.gpus_per_worker)
+            return EngineExecutor(work, RayEngines(cluster, share, self.workers, work.backend))
+        from paceline.execute.function_executor import FunctionExecutor
         from paceline.execute.ray.functions import RaySupply
 
         load = work.load or self.loader(work.function)
-        supply = RaySupply(
-            connect(self.address), self.share, self.workers, load, work.metric, work.limits.memory
-        )
+        supply = RaySupply(cluster, self.share, self.workers, load, work.metric, work.limits.memory)
         return FunctionExecutor.of(work, supply)
 
     def num_calls(self) -> int:
