@@ -1,5 +1,6 @@
 """Networks on a Ray cluster: the contract, and studies that are the same on any number of nodes."""
 
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -9,12 +10,17 @@ import numpy as np
 import pytest
 
 import paceline
+from paceline.execute.ray.programs import ProgramDirectory, SharedPrograms
 from paceline.testing.executors import NetworkExecutorContract, small_network
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 pytestmark = pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
 
+# twenty take several minutes
+SEEDS = int(os.environ.get("PACELINE_RAY_SEEDS", "3"))
 
+
+@pytest.mark.exhaustive
 class TestRay(NetworkExecutorContract):
     @pytest.fixture
     def executor(self, cluster: Any) -> Any:
@@ -40,8 +46,10 @@ def tune() -> Any:
 
 
 def outcome(study: Any) -> Any:
+    """What has to be equal; as text, since NaN is not equal to itself."""
     return [
-        (t.config, t.state, [one.metrics for one in t.measurements], t.score) for t in study.trials
+        repr((t.config, t.state, [one.metrics for one in t.measurements], t.score))
+        for t in study.trials
     ]
 
 
@@ -64,7 +72,7 @@ def test_a_study_of_networks_is_that_of_this_process(
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_a_study_of_networks_is_the_same_on_any_number_of_nodes(
     cluster: Any, nodes: list[Any], tune: Any, tmp_path: Path, seed: int
 ) -> None:
@@ -86,3 +94,70 @@ def test_a_study_of_networks_is_the_same_on_any_number_of_nodes(
         trials=10, seed=seed, study=tmp_path / "there", executor=executor, callbacks=[Changes()]
     )
     assert outcome(there) == outcome(here)
+
+
+@pytest.mark.exhaustive
+def test_folds_the_final_and_an_ablation_run_there(cluster: Any, tune: Any, tmp_path: Path) -> None:
+    def finished(name: str, **where: Any) -> Any:
+        given = {"trials": 4, "folds": 2, "final": 2, **where}
+        found = tune(study=tmp_path / name, **given)
+        paceline.ablate(tmp_path / name, small_network, tune.args[1])
+        return found, paceline.load_study(tmp_path / name)
+
+    here, all_here = finished("here")
+    there, all_there = finished("there", executor="ray", cpus_per_worker=1)
+    assert outcome(there) == outcome(here)
+    assert there.best.number == here.best.number
+    assert repr(there.verdict) == repr(here.verdict)
+    gains = [
+        found.ablation().drop(columns=["seconds"], errors="ignore").to_dict("records")
+        for found in (all_here, all_there)
+    ]
+    assert repr(gains[0]) == repr(gains[1])
+    assert gains[0]
+
+
+class Engine:
+    """Takes programs as an engine does."""
+
+    def __init__(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PACELINE_CACHE", str(cache))
+        self.directory = ProgramDirectory()
+        self.files = cache / "xla" / self.directory.processor
+        self.files.mkdir(parents=True, exist_ok=True)
+
+    def keep_programs(self, programs: Any) -> None:
+        self.directory.keep(programs)
+
+    def compiles(self, *names: str) -> Any:
+        for name in names:
+            (self.files / name).write_bytes(name.encode())
+        return self.directory.new()
+
+    @property
+    def programs(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in self.files.iterdir()}
+
+
+def test_programs_travel_between_machines_of_one_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third, other = (Engine(tmp_path / name, monkeypatch) for name in "abcd")
+    shared = SharedPrograms()
+    for engine in (first, second):
+        shared.join(engine, "x86", engine.directory.place)
+    shared.join(other, "arm", other.directory.place)
+    new = first.compiles("one-cache", "two-cache", "one-atime", "three-cache.tmp")
+    assert set(new) == {"one-cache", "two-cache"}
+    shared.add(first, new)
+    assert second.programs == {"one-cache": b"one-cache", "two-cache": b"two-cache"}
+    assert second.compiles("three-cache").keys() == {"three-cache"}  # none goes back
+    shared.join(third, "x86", third.directory.place)  # a machine that joins gets all
+    assert third.programs == {"one-cache": b"one-cache", "two-cache": b"two-cache"}
+    assert other.programs == {}
+    shared.leave(second)
+    shared.add(first, first.compiles("four-cache"))
+    assert "four-cache" in third.programs
+    assert "four-cache" not in second.programs
+    third.keep_programs({"../outside-cache": np.zeros(1, np.uint8)})
+    assert not (third.files.parent / "outside-cache").exists()

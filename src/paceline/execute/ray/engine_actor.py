@@ -37,6 +37,7 @@ class EngineActor:
         self._outbox: SimpleQueue[Message | BaseException] = SimpleQueue()
         self._programs: ProgramDirectory | None = None
         self._trials: set[int] = set()
+        self._lanes = 0
         self._since = time.time()
 
     @ray.method(concurrency_group="send")  # type: ignore[untyped-decorator]
@@ -45,7 +46,7 @@ class EngineActor:
 
         Args:
             cores: those that it uses; none for all.
-            environment: variables that Keras and JAX read when they are imported.
+            environment: variables that JAX reads when it is imported.
         """
         os.environ.update(environment)
         engine = threading.Thread(target=self._run, args=(cores,), name="paceline-engine")
@@ -95,6 +96,7 @@ class EngineActor:
             **self._about,
             "kind": "engine",
             "trials": sorted(self._trials),
+            "lanes": self._lanes,
             "seconds": time.time() - self._since,
             "memory": resident_of_tree(os.getpid()),
         }
@@ -113,12 +115,16 @@ class EngineActor:
             self._programs = found = ProgramDirectory()
             self._outbox.put(Message("here", {"type": found.processor, "place": found.place}))
         events = message.content.get("events", ()) if message.kind == "update" else ()
-        for kind, body in events:
-            if kind in _ENDS:
-                self._trials.discard(body["number"])
-                self._since = time.time()
-        if self._programs is not None and any(kind == "ProgramCompiled" for kind, _ in events):
-            new = self._programs.new()
+        compiled = [body for kind, body in events if kind == "ProgramCompiled"]
+        ended = {body["number"] for kind, body in events if kind in _ENDS}
+        if ended:
+            self._trials -= ended
+            self._since = time.time()
+        if compiled:
+            self._lanes = compiled[-1]["num_lanes"]
+        has_changed = bool(compiled or ended)
+        new = self._programs.new() if has_changed and self._programs is not None else {}
+        if new:
             self._outbox.put(Message("programs", {"names": list(new)}, list(new.values())))
         self._outbox.put(message)
 

@@ -114,19 +114,18 @@ class RayEngines:
 
     Attributes:
         starts_engines: True.
+        has_same_main: False: actors have another main module than the study.
         advice: what to look at if engines cannot start.
     """
 
     starts_engines = True
-    advice = "The nodes of the Ray cluster have to import paceline and the module of build"
+    has_same_main = False
+    advice = "The nodes of the Ray cluster have to import paceline and the module of build."
 
-    def __init__(
-        self, cluster: Cluster, share: WorkerResources, limit: int | None, backend: str
-    ) -> None:
+    def __init__(self, cluster: Cluster, share: WorkerResources, limit: int | None) -> None:
         """No engine starts yet.
 
         Args:
-            backend: of Keras.
             cluster: where.
             share: what each engine gets of its node.
             limit: how many there are at most; None for as many as there is room for.
@@ -136,7 +135,6 @@ class RayEngines:
         """
         cluster.check_room(share)
         self._cluster, self._share, self._limit = cluster, share, limit
-        self._backend = backend
         self._shipment, self._programs = Shipment(cluster), SharedPrograms()
         self._actors: ActorSupply[RayEngine] | None = None
         self._given: list[RayEngine] = []
@@ -192,8 +190,7 @@ class RayEngines:
         return sorted(there, key=used.count)[:wanted]
 
     def _environment(self) -> dict[str, str]:
-        """Variables for an engine's process: Keras's backend, and the memory of a part of a GPU."""
-        found = {"KERAS_BACKEND": self._backend}
-        if 0 < self._share.gpus < 1:
-            found["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{_GPU_MEMORY * self._share.gpus:.3f}"
-        return found
+        """Variables for an engine's process: how much memory it takes of a part of a GPU."""
+        if not 0 < self._share.gpus < 1:
+            return {}
+        return {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{_GPU_MEMORY * self._share.gpus:.3f}"}

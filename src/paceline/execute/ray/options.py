@@ -82,7 +82,7 @@ class Ray:
             from paceline.execute.ray.engines import RayEngines
 
             share = cluster.largest_share(self.cpus_per_worker, self.gpus_per_worker)
-            return EngineExecutor(work, RayEngines(cluster, share, self.workers, work.backend))
+            return EngineExecutor(work, RayEngines(cluster, share, self.workers))
         from paceline.execute.function_executor import FunctionExecutor
         from paceline.execute.ray.functions import RaySupply
 

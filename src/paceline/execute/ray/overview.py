@@ -17,8 +17,8 @@ class WorkerOverview:
         kind: ``"function"``, ``"engine"`` of networks, or ``"starting"``.
         name: machine and process; empty while it starts.
         trials: numbers of the trials that it runs.
-        lanes: how many it can run at once.
-        seconds: since it began the last of them, or since it is idle.
+        lanes: of the model that an engine compiled last, for as many networks at once.
+        seconds: since it began its trial, or since an engine ended the last one.
         memory: bytes of memory in use.
     """
 
