@@ -55,6 +55,7 @@ def made(cluster: Any) -> Iterator[Callable[..., Executor]]:
         executor.close()
 
 
+@pytest.mark.exhaustive
 class TestRay(FunctionExecutorContract):
     @pytest.fixture
     def executor(self, cluster: Any) -> str:

@@ -65,8 +65,8 @@ def nodes(cluster: Any) -> Iterator[list[Any]]:
 def test_a_study_of_networks_is_that_of_this_process(
     cluster: Any, tune: Any, tmp_path: Path
 ) -> None:
-    here = tune(trials=6, study=tmp_path / "here")
-    there = tune(trials=6, study=tmp_path / "there", executor="ray", cpus_per_worker=1)
+    here = tune(trials=4, study=tmp_path / "here")
+    there = tune(trials=4, study=tmp_path / "there", executor="ray", cpus_per_worker=1)
     assert outcome(there) == outcome(here)
     assert all(one.worker is not None for one in there.trials)
 
