@@ -43,6 +43,7 @@ BENCHMARKS = (
     "memory",
     "budget",
     "ordered",
+    "postgres",
     "ray_cluster",
     "startup",
     "tables",

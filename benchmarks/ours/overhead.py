@@ -16,7 +16,7 @@ from paceline.core import TrialState
 from paceline.core.events import EpochMeasured, Event, TrialAsked, TrialEnded, TrialStarted
 from paceline.search import History, create
 from paceline.space import Choice, Float, Int, Space
-from paceline.store import StudyStore
+from paceline.store import Store, StudyStore
 
 
 def space() -> Space:
@@ -33,18 +33,13 @@ def space() -> Space:
     return Space([units, layers, dropout, l2, rate])
 
 
-def run_trials(trials: int, seed: int, together: int, directory: Path) -> None:
+def run_trials(trials: int, seed: int, together: int, store: Store) -> None:
     """CONNECT: what a study does for each trial beside training it, as `paceline.study` does it.
 
     Asks, stores what was asked with the strategy's state, stores one measurement and the end: two
     transactions a tick.
     """
-    store, strategy, known, seen = (
-        StudyStore(directory, writable=True),
-        create("random", seed),
-        space(),
-        set[str](),
-    )
+    strategy, known, seen = create("random", seed), space(), set[str]()
     for first in range(0, trials, together):
         strategy, proposals = strategy.ask(known, History(seen), min(together, trials - first))
         asked: list[Event] = []
@@ -67,7 +62,8 @@ def run_trials(trials: int, seed: int, together: int, directory: Path) -> None:
 
 def overhead(request: Mapping[str, Any], directory: Path) -> float:
     start = time.perf_counter()
-    run_trials(request["trials"], request["seed"], request["together"], directory)
+    store = StudyStore(directory, writable=True)
+    run_trials(request["trials"], request["seed"], request["together"], store)
     return 1000 * (time.perf_counter() - start) / float(request["trials"])
 
 

@@ -11,9 +11,15 @@ PASSWORD = "s3cret-w0rd"
 
 
 class Server:
-    """A server of our own, with the user and the database ``tester``."""
+    """A server of our own, with the user and the database ``tester``.
 
-    def __init__(self, programs: Path) -> None:
+    Args:
+        programs: where its programs are, see `programs`.
+        is_durable: whether transactions wait for the disk, as they do in use.
+    """
+
+    def __init__(self, programs: Path, *, is_durable: bool = False) -> None:
+        self._fsync = "on" if is_durable else "off"
         self._programs, self._user = programs, "postgres" if os.geteuid() == 0 else None
         # not in pytest's folder, which other users cannot enter
         self.folder = Path(tempfile.mkdtemp(prefix="paceline-postgres-"))
@@ -48,7 +54,7 @@ class Server:
             connection.execute(statement.encode())
 
     def start(self) -> None:
-        settings = f"-p {self.port} -c listen_addresses=127.0.0.1 -c fsync=off -k ''"
+        settings = f"-p {self.port} -c listen_addresses=127.0.0.1 -c fsync={self._fsync} -k ''"
         log = self.folder / "log"
         self._control("-l", str(log), "-o", settings, "start")
 
