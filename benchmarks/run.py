@@ -58,6 +58,7 @@ BENCHMARKS = (
     "scale",
     "live",
     "exports",
+    "simulated_cluster",
     "kmnist_mlp",
     "mnist_methods",
     "mnist_cnn",

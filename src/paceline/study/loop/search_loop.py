@@ -33,6 +33,7 @@ _MOST_AHEAD = 4096
 _AHEAD = 64  # the same where only time limits the study, or a schedule decides
 # More are proposed once this fraction (1 / _TOGETHER) of the trials that may be in flight is free.
 _TOGETHER = 4
+_TOGETHER_OF_FUNCTION = 100  # there, a place that is free is a worker that is idle
 
 
 class Search:
@@ -264,8 +265,9 @@ class Search:
             return 0 if wait else int(min(self._left(), ahead))
         few = self._strategy.learns or self._plan.is_define_by_run
         window = self._in_flight if few else max(_AHEAD, self._in_flight)
+        together = _TOGETHER_OF_FUNCTION if self._plan.is_define_by_run else _TOGETHER
         free = window - len(self._queue)
-        return int(min(self._left(), free)) if free >= max(1, window // _TOGETHER) else 0
+        return int(min(self._left(), free)) if free >= max(1, window // together) else 0
 
     def _ask(self) -> None:
         wanted = self._wanted()
