@@ -194,6 +194,9 @@ TUNE: Wrong = {
     "memory_limit": [("1GiB", "memory_limit was given with")],
     "store": [("besst", "'besst'"), (5, "store is 5")],
     "executor": [("besst", "executor is 'besst'"), (5, "executor is 5")],
+    "address": [(5, "address is 5"), ("auto", "given without an executor that has it")],
+    "cpus_per_worker": [(0, "a number above 0"), ("x", "is 'x'"), (1.0, "executor='ray' with it")],
+    "gpus_per_worker": [(-1, "a number above 0"), (True, "is True"), (1.0, "executor='ray'")],
     "callbacks": [(5, "callbacks is 5")],
     **OF_DATA,
 }
