@@ -10,8 +10,13 @@ import numpy as np
 import pytest
 
 import paceline
+from paceline.core import InvalidInput, Objective
+from paceline.execute import NetworkWork, TrainingConfig, create
+from paceline.execute.ray.cluster import Cluster
 from paceline.execute.ray.programs import ProgramDirectory, SharedPrograms
+from paceline.space import Space
 from paceline.testing.executors import NetworkExecutorContract, small_network
+from paceline.train.array_feed import TrainingData
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 pytestmark = pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
@@ -115,6 +120,17 @@ def test_folds_the_final_and_an_ablation_run_there(cluster: Any, tune: Any, tmp_
     ]
     assert repr(gains[0]) == repr(gains[1])
     assert gains[0]
+
+
+def test_data_that_no_object_store_can_hold_are_refused(cluster: Any) -> None:
+    room = min(node.store for node in Cluster().nodes())
+    x = np.zeros((room // 16 + 2**18, 4), np.float32)
+    data = TrainingData.of((x, x[:, 0]), (x[:8], x[:8, 0]))
+    work = NetworkWork(
+        small_network, data, TrainingConfig(Objective("loss", "minimize")), Space([])
+    )
+    with pytest.raises(InvalidInput, match=r"the data are [\d,]+ MiB, and the object store of"):
+        create("ray", work)
 
 
 class Engine:

@@ -49,5 +49,5 @@ def _line(worker: "WorkerOverview") -> str:
         return "a worker, which has not started"
     trials = f"trial{'s' if len(worker.trials) != 1 else ''} {', '.join(map(str, worker.trials))}"
     does = f"{trials} for {worker.seconds:,.0f} s" if worker.trials else "idle"
-    lanes = f", {worker.lanes} lanes" if worker.lanes != 1 else ""
+    lanes = f" in a model of {worker.lanes} lanes" if worker.trials and worker.lanes > 1 else ""
     return f"{worker.kind} {worker.name}: {does}{lanes}, {worker.memory / 2**20:,.0f} MiB"

@@ -41,9 +41,8 @@ class WorkerResources:
         return min(found, default=0)
 
     def __str__(self) -> str:
-        cpus = f"{self.cpus:g} core{'' if self.cpus == 1 else 's'}"
-        gpus = f" and {self.gpus:g} GPU{'' if self.gpus == 1 else 's'}" if self.gpus else ""
-        return cpus + gpus
+        gpus = f" and {_counted(self.gpus, 'GPU')}" if self.gpus else ""
+        return _counted(self.cpus, "core") + gpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +65,8 @@ class Node:
         return int(self.resources.get("object_store_memory", 0))
 
     def __str__(self) -> str:
-        gpus = self.resources.get("GPU", 0.0)
-        cores = f"{self.host}: {self.resources.get('CPU', 0.0):g} cores"
-        return cores + (f", {gpus:g} GPUs" if gpus else ", no GPU")
+        cpus, gpus = self.resources.get("CPU", 0.0), self.resources.get("GPU", 0.0)
+        return f"{self.host}: {_counted(cpus, 'core')}, {_counted(gpus, 'GPU')}"
 
 
 class Cluster:
@@ -140,6 +138,15 @@ class Cluster:
         Raises:
             InvalidInput: a node's object store is too small for it.
         """
+        self.check_size(num_bytes, what)
+        return ray_module().put(value)
+
+    def check_size(self, num_bytes: int, what: str) -> None:
+        """Checks that every node has room for some bytes in its object store.
+
+        Raises:
+            InvalidInput: one is too small.
+        """
         smallest = min(self.nodes(), key=lambda node: node.store)
         if num_bytes > smallest.store:
             raise InvalidInput(
@@ -148,7 +155,6 @@ class Cluster:
                 expected="nodes whose object store is larger",
                 fix="Start them with more: ray start --object-store-memory=...",
             )
-        return ray_module().put(value)
 
 
 def ray_module() -> Any:
@@ -301,6 +307,10 @@ def _quietly() -> Iterator[None]:
 def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines)[:300] or type(error).__name__
+
+
+def _counted(amount: float, what: str) -> str:
+    return f"{amount:g} {what}{'' if amount == 1 else 's'}" if amount else f"no {what}"
 
 
 def _megabytes(num_bytes: int) -> str:

@@ -79,8 +79,11 @@ class Ray:
         cluster = connect(self.address)
         if not isinstance(work, FunctionWork):
             from paceline.execute.engines.driver import EngineExecutor
+            from paceline.execute.engines.work_coding import encoded_work
             from paceline.execute.ray.engines import RayEngines
 
+            _, arrays = encoded_work(work, has_same_main=False)
+            cluster.check_size(sum(array.nbytes for array in arrays), "the data")
             share = cluster.largest_share(self.cpus_per_worker, self.gpus_per_worker)
             return EngineExecutor(work, RayEngines(cluster, share, self.workers))
         from paceline.execute.function_executor import FunctionExecutor
