@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paceline.core import PacelineError, command_line
+from paceline.store import mirror
 from paceline.store.writer import process_of, this_process
 
 _NEW = ".new-"
@@ -50,6 +51,7 @@ def replacing(path: Path) -> Iterator[Path]:
             flush(new)
             new.replace(path)
             flush(path.parent)
+            mirror.written(path)
         finally:
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -141,6 +143,7 @@ def remove(path: Path) -> None:
     """Removes a file if possible; otherwise it is left, which is harmless."""
     with suppress(OSError):
         path.unlink(missing_ok=True)
+    mirror.removed(path)
 
 
 @contextmanager

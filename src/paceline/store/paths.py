@@ -14,6 +14,9 @@ LOG = "study.db-wal"
 MARKER = "store.json"
 """Contains the name of the store of a study that is not in SQLite."""
 
+UNSTORED = "unstored.json"
+"""Contains what could not be stored since the server of a database stayed away."""
+
 LOCK, CHECKPOINTS = "study.lock", "checkpoints"
 MODEL, PREDICTIONS, REPORT = "best.keras", "test.safetensors", "report.html"
 """Other files: the best model, its predictions on the test set, and the report."""

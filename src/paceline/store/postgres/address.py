@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 import sqlalchemy as sa
 
 from paceline.core import InvalidInput
+from paceline.store.mirror import check_url
 
 EXAMPLE = "postgresql://user@host/database/study"
 WAIT = 300.0
@@ -128,6 +129,8 @@ def parse(text: str, *, needs_name: bool = True) -> DatabaseAddress:
         _check_name(text, name)
     if files is not None and not files.strip():
         raise _refused(text, "has an empty files=", "Name a directory or a URL.")
+    if files is not None:
+        check_url(files)
     if secrets:
         _known_secrets[_key(url)] = secrets
     return DatabaseAddress(url, name, files, WAIT if wait is None else _seconds(text, wait))

@@ -1,6 +1,7 @@
 """The rows of studies, and where their files are.
 
-The files of a study (checkpoints, models, the report) are in a directory of the writer's machine.
+The files of a study (checkpoints, models, the report) are in a directory of the writer's machine,
+and at the URL ``files=`` where that is one (`paceline.store.mirror`).
 Without ``files=`` in the address that is a directory of the user's data, whose name follows from
 the address; with it, the directory ``files=`` with the name of the study in it.
 """
@@ -18,6 +19,7 @@ import platformdirs
 import sqlalchemy as sa
 
 from paceline.core import InvalidInput
+from paceline.store.mirror import Mirror, is_url, use
 from paceline.store.paths import MARKER
 from paceline.store.postgres.address import DatabaseAddress, parse
 from paceline.store.postgres.schema import version_of
@@ -28,8 +30,8 @@ _INSERT = sa.text(
     "INSERT INTO paceline_studies (name, created) VALUES (:name, :now) ON CONFLICT DO NOTHING"
 )
 _RECORD = sa.text(
-    "UPDATE paceline_studies SET files = :files, host = :host, directory = :directory "
-    "WHERE id = :study"
+    "UPDATE paceline_studies SET files = coalesce(:files, files), host = :host, "
+    "directory = :directory WHERE id = :study"
 )
 
 
@@ -50,15 +52,16 @@ def row_in(connection: sa.Connection, address: DatabaseAddress) -> sa.Row[Any] |
     return connection.execute(_ROW, {"name": address.name}).first()
 
 
-def study_in(connection: sa.Connection, address: DatabaseAddress) -> int:
-    """The number of a study, which is created if there is none."""
+def study_in(connection: sa.Connection, address: DatabaseAddress) -> tuple[int, bool]:
+    """The number of a study, which is created if there is none; and whether it was."""
     found = row_in(connection, address)
+    is_new = found is None
     if found is None:
         connection.execute(_INSERT, {"name": address.name, "now": time.time()})
         found = row_in(connection, address)
     if found is None:
         raise InvalidInput(f"study {address.text} was removed meanwhile", expected="one try more")
-    return int(found.id)
+    return int(found.id), is_new
 
 
 def record(
@@ -75,15 +78,27 @@ def directory_of(address: DatabaseAddress) -> Path:
     Raises:
         PacelineError: the server cannot be used.
     """
+    found = None if address.files is not None else row_of(address)
+    files = address.files if found is None else found.files
+    if is_url(files):
+        directory = _default(address)
+        use_files(directory, address, files)
+        return directory
     if address.files is not None:
         return _in_files(address, address.files)
-    found = row_of(address)
     if found is not None:
         # what others have stored is used only where the directory says the same
         for recorded in _recorded(address, found):
             if _is_of(recorded, address):
                 return recorded
     return _default(address)
+
+
+def use_files(directory: Path, address: DatabaseAddress, files: str | None) -> Mirror | None:
+    """The files of a study at a URL, where they are; None if they are in a directory."""
+    if files is None or not is_url(files):
+        return None
+    return use(directory, f"{files.rstrip('/')}/{_as_path(address.name).as_posix()}")
 
 
 def _recorded(address: DatabaseAddress, row: sa.Row[Any]) -> list[Path]:

@@ -14,6 +14,7 @@ from paceline.core import InvalidInput, PacelineError, StudyLocked, UnreadableSt
 from paceline.core.events import Event, Json
 from paceline.core.logs import logger
 from paceline.store.database_errors import NEWER
+from paceline.store.mirror import Mirror
 from paceline.store.paths import LOCK, MARKER
 from paceline.store.postgres import places, statements, unstored
 from paceline.store.postgres.address import DatabaseAddress, parse
@@ -166,9 +167,7 @@ class PostgresStore(RowStore):
     def discard(self) -> None:
         """Removes a study without results, and its directory if otherwise empty; closes it."""
         with suppress(PacelineError):
-            self._writing.run(
-                lambda connection: connection.execute(statements.REMOVE, {"study": self._study})
-            )
+            self._writing.run(self._remove)
         self._unconfirmed.clear()
         self.close()
         with suppress(OSError):
@@ -243,13 +242,16 @@ class PostgresStore(RowStore):
                 + self._address.named("").text,
             )
         self._study = found.id
+        files = self._use_files(found)
+        if files is not None:
+            files.forget()
         self._check()
 
     def _begin(self, connection: sa.Connection) -> None:
         """Creates the study if there is none, and becomes its writer."""
         make(connection, self._address)
         while True:
-            self._study = places.study_in(connection, self._address)
+            self._study, is_new = places.study_in(connection, self._address)
             writer = WriterConnection(
                 self._address,
                 connection,
@@ -258,9 +260,22 @@ class PostgresStore(RowStore):
                 self._restore,
                 self._save_unstored,
             )
-            if places.row_in(connection, self._address) is not None:
-                break  # else its former writer has removed it
+            found = places.row_in(connection, self._address)
+            if found is not None:  # else its former writer has removed it
+                break
         self._writer, self._reader = writer, None
+        try:
+            self._prepare(connection, found)
+        except BaseException:
+            if is_new:
+                with suppress(PacelineError):
+                    writer.run(self._remove)
+            raise
+
+    def _prepare(self, connection: sa.Connection, row: sa.Row[Any]) -> None:
+        files = self._use_files(row)
+        if files is not None:
+            files.fetch_all()
         self._store_unstored(connection)
         self._check()
         places.record(connection, self._study, self._address, self.directory)
@@ -269,6 +284,13 @@ class PostgresStore(RowStore):
         self.append([], {"writer": identity}, durable=True)
         self._identity = identity
         self._count()
+
+    def _remove(self, connection: sa.Connection) -> None:
+        connection.execute(statements.REMOVE, {"study": self._study})
+
+    def _use_files(self, row: sa.Row[Any]) -> Mirror | None:
+        files = row.files if self._address.files is None else self._address.files
+        return places.use_files(self.directory, self._address, files)
 
     def _store_unstored(self, connection: sa.Connection) -> None:
         """Appends what the last writer of this directory could not store."""

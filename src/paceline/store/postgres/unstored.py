@@ -11,9 +11,10 @@ from pathlib import Path
 
 from paceline.core.events import Json
 from paceline.store.files import remove, write_text
+from paceline.store.paths import UNSTORED
 from paceline.store.postgres.statements import Batch
 
-NAME, IGNORED = "unstored.json", "unstored-ignored.json"
+IGNORED = "unstored-ignored.json"
 
 
 def save(directory: Path, writer: Json, batches: Sequence[Batch]) -> Path:
@@ -27,7 +28,7 @@ def save(directory: Path, writer: Json, batches: Sequence[Batch]) -> Path:
     Raises:
         PacelineError: it cannot be written.
     """
-    path = directory / NAME
+    path = directory / UNSTORED
     body = {"writer": writer, "batches": [asdict(batch) for batch in batches]}
     write_text(path, json.dumps(body))
     return path
@@ -36,14 +37,14 @@ def save(directory: Path, writer: Json, batches: Sequence[Batch]) -> Path:
 def load(directory: Path) -> tuple[Json, list[Batch]] | None:
     """The writer and the batches of the file; None if there is none, or a damaged one."""
     with suppress(OSError, ValueError, TypeError, KeyError):
-        body = json.loads((directory / NAME).read_text("utf-8"))
+        body = json.loads((directory / UNSTORED).read_text("utf-8"))
         return body["writer"], [Batch(**one) for one in body["batches"]]
     return None
 
 
 def finish(directory: Path, *, is_stored: bool) -> None:
     """Removes the file, or renames it if it was not used."""
-    path = directory / NAME
+    path = directory / UNSTORED
     if is_stored:
         remove(path)
     else:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from paceline.core.events import Json
+from paceline.store import mirror
 from paceline.store.files import checksum
 
 
@@ -15,7 +16,7 @@ def fault_of(path: Path, known: Mapping[str, Json] | None) -> str:
         known: the study's description of its best model. Without a checksum, as in studies of
             earlier versions, any file is accepted.
     """
-    if not path.exists():
+    if not mirror.fetched(path).exists():
         return "is missing"
     if not path.is_file():
         return "is no file"

@@ -13,6 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from paceline.store import mirror
 from paceline.store.files import remove, replacing
 from paceline.store.paths import PREDICTIONS
 
@@ -91,7 +92,7 @@ def write_tested(
 
 def read_tested(directory: Path) -> Tested | None:
     """Reads what `write_tested` wrote; None where there is nothing readable."""
-    path = directory / PREDICTIONS
+    path = mirror.fetched(directory / PREDICTIONS)
     if not path.exists():
         return None
     try:

@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 
 from paceline.core import Trial
 from paceline.execute.base import Leaves
+from paceline.store import mirror
 from paceline.store.files import flush, remove
 
 _METADATA = "paceline"
@@ -78,6 +79,7 @@ def write(path: Path, networks: Mapping[Label, Network]) -> None:
         save_file(tensors, path, {_METADATA: json.dumps(labels_and_sums)})
         flush(path)
         flush(path.parent)
+        mirror.written(path)
     except BaseException:
         remove(path)
         raise
@@ -140,7 +142,7 @@ def labels(path: Path) -> list[Label]:
 def _opened(path: Path) -> Iterator[Any]:
     """Opens a file; errors in the block are raised as `Unusable`."""
     try:
-        with safe_open(path, framework="numpy") as file:
+        with safe_open(mirror.fetched(path), framework="numpy") as file:
             yield file
     except FileNotFoundError as error:
         raise Unusable(f"{path.name} is not there") from error
