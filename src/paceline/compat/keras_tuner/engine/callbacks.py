@@ -8,10 +8,10 @@ from paceline.compat.keras_tuner.engine.options import warn_once
 from paceline.core import InvalidInput, shown
 
 _INSTEAD = {
-    "TensorBoard": "Leave it out and call paceline.exporters.tensorboard on tuner.study.",
+    "TensorBoard": "Leave it out, and after the search: from paceline.exporters import "
+    "TensorBoard, export; export(tuner.project_dir, TensorBoard('logs')).",
     "ModelCheckpoint": "Leave it out: tuner.get_best_models has the weights of the best epochs.",
     "CSVLogger": "Leave it out: tuner.study.learning_curves() has every epoch of every trial.",
-    "TerminateOnNaN": "Leave it out: a trial whose loss is not finite ends by itself.",
     "ProgbarLogger": "Leave it out: search(verbose=1) shows progress.",
     "History": "Leave it out: tuner.study.learning_curves() has every epoch of every trial.",
     "ReduceLROnPlateau": "Tune the learning rate, or give the optimizer a schedule of "
@@ -39,7 +39,8 @@ def options_of(callbacks: Any, objective: Objective, is_halving: bool) -> dict[s
     each = list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
     stopping = [one for one in each if type(one).__name__ == "EarlyStopping"]
     for one in each:
-        if one not in stopping:
+        # a trial whose loss is not finite ends by itself
+        if one not in stopping and type(one).__name__ != "TerminateOnNaN":
             raise _refusal(one)
     if len(stopping) > 1:
         raise InvalidInput(

@@ -1,17 +1,15 @@
 """``hp``, with KerasTuner's rules for definitions and values."""
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from paceline.core import StudyWarning, shown
+from paceline.compat.keras_tuner.engine.options import warn_once
+from paceline.core import shown
 from paceline.space import Float as FloatRange
 from paceline.space import Hyperparameter
 from paceline.space import HyperParameters as Definitions
 from paceline.space import Int as IntRange
-
-_said: set[str] = set()
 
 
 class HyperParameters:
@@ -228,12 +226,9 @@ def _nearest(name: str, default: Any, make: Callable[[], IntRange | FloatRange])
             middle = (low + high) // 2
             low, high = (middle, high) if made.value_at(middle) <= number else (low, middle)
         number = min(map(made.value_at, (low, high)), key=lambda value: abs(value - number))
-    if name not in _said:
-        _said.add(name)
-        warnings.warn(
-            f"The default of {name} is {shown(default)}, which is none of its values; "
-            f"{number} is used.",
-            StudyWarning,
-            stacklevel=4,
-        )
+    warn_once(
+        f"the default of {name}",
+        f"The default of {name} is {shown(default)}, which is none of its values; {number} is "
+        "used.",
+    )
     return number

@@ -47,7 +47,7 @@ def warn_once(about: str, message: str) -> None:
     """Warns, unless it was done before in this process."""
     if about not in said:
         said.add(about)
-        warnings.warn(message, StudyWarning, stacklevel=2)
+        warnings.warn(message, StudyWarning, stacklevel=4)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from paceline.compat.keras_tuner.engine.objective import create_objective
 from paceline.compat.keras_tuner.engine.options import TunerOptions
 from paceline.compat.keras_tuner.engine.rows import Rows
 from paceline.compat.keras_tuner.engine.trial import TunerOracle
-from paceline.core import InvalidInput, StudyMismatch
+from paceline.core import InvalidInput, StudyMismatch, TrialState
+from paceline.core import Trial as Measured
 from paceline.report import Study
 from paceline.space import HyperParameters as Definitions
 from paceline.store import has_study
@@ -80,7 +81,7 @@ class Tuner:
         self.project_name = self._options.project_name
         self.oracle = TunerOracle(create_objective(objective), len(str(max_trials or 9999)))
         self._study: Study | None = None
-        self._searched: dict[str, Any] | None = None
+        self._searched = False
         _prepare(self._options.project_dir, self._options.overwrite)
         if has_study(self._options.project_dir):
             self._attach(load_study(self._options.project_dir))
@@ -100,9 +101,11 @@ class Tuner:
             AllTrialsFailed: the first trials all failed.
         """
         given = FitArguments.of(fit_args, fit_kwargs)
-        self._searched = self._arguments_of(given)
+        display: Display = False if given.verbose == 0 else "auto"
+        arguments = self._arguments_of(given)
+        directory = self._options.project_dir
         try:
-            self._attach(self._tune(self._searched, given.verbose))
+            self._attach(tune(self._build, study=directory, display=display, **arguments))
         except StudyMismatch as error:
             raise StudyMismatch(
                 error.passed,
@@ -110,10 +113,7 @@ class Tuner:
                 fix=f"{error.fix} With overwrite=True the project in {self.project_dir} is deleted "
                 "and begins anew; with another project_name it stays.".strip(),
             ) from None
-
-    def _tune(self, arguments: Mapping[str, Any], verbose: Any) -> Study:
-        display: Display = False if verbose == 0 else "auto"
-        return tune(self._build, study=self._options.project_dir, display=display, **arguments)
+        self._searched = True
 
     def _arguments_of(self, given: FitArguments) -> dict[str, Any]:
         """The arguments of `paceline.tune`."""
@@ -195,13 +195,19 @@ class Tuner:
         Raises:
             InvalidInput: the weights of a trial are not stored and cannot be trained again.
         """
-        return [self._model(trial.measured.number) for trial in self._best(num_models)]
+        return [self._model(trial.measured) for trial in self.oracle.get_best_trials(num_models)]
 
-    def _best(self, count: int) -> list[Any]:
-        return self.oracle.get_best_trials(count)
-
-    def _model(self, number: int) -> Any:
-        return self.study.model(number, self._build)
+    def _model(self, trial: Measured) -> Any:
+        if trial.state is not TrialState.STOPPED:
+            return self.study.model(trial, self._build)
+        if not self._searched:
+            raise InvalidInput(
+                f"the weights of trial {trial.number} are not stored: Hyperband stopped it",
+                expected="a trial that trained to its end",
+                fix="Call search(...) with the same arguments first: it repeats nothing, and has "
+                "the data to train this trial again.",
+            )
+        return self.study.model(trial, retrain=True)
 
     def results_summary(self, num_trials: int = 10) -> None:
         """Prints the best trials."""
