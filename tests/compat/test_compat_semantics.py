@@ -147,7 +147,7 @@ def test_executions_keep_the_rows_and_their_best_epochs_are_averaged(
     assert tuner.oracle.get_best_trials()[0].score == exactly(np.mean(best))
 
 
-@pytest.mark.parametrize("restore", [False, True])
+@pytest.mark.parametrize("restore", [True, pytest.param(False, marks=pytest.mark.exhaustive)])
 def test_early_stopping_of_the_objective_stops_where_fit_stops(
     rows: Rows, tmp_path: Path, restore: bool
 ) -> None:
@@ -169,6 +169,7 @@ def test_early_stopping_of_the_objective_stops_where_fit_stops(
     assert min(lengths) < 12
 
 
+@pytest.mark.exhaustive
 def test_class_weights_count_in_training_alone(rows: Rows, tmp_path: Path) -> None:
     tuner = kt.GridSearch(classifier, "val_loss", 1, seed=2, directory=tmp_path)
     given: Any = {"epochs": 2, "batch_size": 90, "class_weight": {1: 1.0, 2: 5.0}}
@@ -179,6 +180,7 @@ def test_class_weights_count_in_training_alone(rows: Rows, tmp_path: Path) -> No
     assert trial.score == exactly(min(history["val_loss"]))
 
 
+@pytest.mark.exhaustive
 def test_sample_weights_are_divided_with_their_rows(rows: Rows, tmp_path: Path) -> None:
     weight = np.linspace(0.5, 2.0, len(rows[0]))
     tuner = kt.GridSearch(classifier, "val_loss", 1, seed=2, directory=tmp_path)

@@ -1,5 +1,7 @@
 """A script with a `HyperModel` that does not call `super().__init__`, and conditional layers."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import layers
@@ -12,10 +14,10 @@ y = x[:, :1] * 2.0 - x[:, 1:2] + 20.0
 
 
 class Regressor(kt.HyperModel):
-    def __init__(self, num_features):
+    def __init__(self, num_features: int) -> None:
         self.num_features = num_features
 
-    def build(self, hp):
+    def build(self, hp: Any) -> Any:
         inputs = keras.Input((self.num_features,))
         kind = hp.Choice("kind", ["linear", "deep"], default="deep")
         hidden = inputs

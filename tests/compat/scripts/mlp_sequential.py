@@ -1,5 +1,7 @@
 """A script as in KerasTuner's first tutorial: a `Sequential` network and random search."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import layers
@@ -11,7 +13,7 @@ x_train = rng.normal(size=(96, 6))
 y_train = (x_train[:, 0] > 0).astype("int64")
 
 
-def build_model(hp):
+def build_model(hp: Any) -> Any:
     model = keras.Sequential()
     for i in range(hp.Int("num_layers", 1, 2)):
         model.add(
@@ -48,6 +50,6 @@ tuner.results_summary()
 
 best_hps = tuner.get_best_hyperparameters(5)
 model = build_model(best_hps[0])
-best_model = tuner.get_best_models(num_models=2)[0]
+best_model = tuner.get_best_models(num_models=1)[0]
 best_model.summary(print_fn=lambda *_, **__: None)
 predicted = best_model.predict(x_train, verbose=0)
