@@ -14,7 +14,7 @@ from typing import Any
 import ray
 
 from paceline.execute.function_call import Function
-from paceline.execute.process_worker import resident_of_tree
+from paceline.execute.spawned import resident_of_tree
 from paceline.execute.ray.versions import differences, versions
 from paceline.execute.thread_worker import ThreadWorker
 
