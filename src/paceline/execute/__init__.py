@@ -15,6 +15,7 @@ from paceline.execute.base import (
     TrialSnapshot,
 )
 from paceline.execute.creation import create, factory_of, name_of, register
+from paceline.execute.engines.options import Processes
 from paceline.execute.local import local
 from paceline.execute.ray.options import Ray
 from paceline.execute.remote.options import WorkerServer
@@ -28,6 +29,7 @@ __all__ = [
     "Job",
     "Leaves",
     "NetworkWork",
+    "Processes",
     "Ray",
     "Resources",
     "SnapshotReference",

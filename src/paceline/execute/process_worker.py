@@ -72,7 +72,8 @@ def importable(function: Function, has_same_main: bool = True) -> Load:
 
     By value go functions that no module has under their name (lambdas, closures, methods, partial
     functions), those of a file that the user named, and those that were typed into a notebook or an
-    interpreter, with all that they refer to. They are serialised by cloudpickle, for the connection to the process only.
+    interpreter, with all that they refer to. They are serialised by cloudpickle, for the
+    connection to the process only.
 
     Args:
         function: the function.

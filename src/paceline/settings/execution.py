@@ -31,9 +31,16 @@ class ExecutionOptions(TypedDict, total=False):
     as one compiled model, at the largest of these sizes. It saves compilations; scores are the same
     up to rounding. False compiles a model for each size.
     """
+    workers: int | None
+    """Without data, how many processes call the function; None for this process. With data and
+    ``executor="processes"``, in how many processes networks train; with other executors, how many
+    workers there are at most.
+    """
     executor: Any
-    """Where trials run: the name of an executor, or a class of executors; see
-    `paceline.execute.create`. None for Paceline's own, in this process or in ``workers``.
+    """Where trials run: ``"processes"``, for networks in several processes of this machine, each
+    with a share of the cores or with a GPU (``workers`` is how many); the name of another executor,
+    or a class of executors; see `paceline.execute.create`. None for Paceline's own: networks in
+    this process, functions in this process or in ``workers``.
     """
     address: str | None
     """With ``executor="ray"``: the cluster, such as ``"10.0.0.1:6379"``; ``"auto"`` for the one
@@ -136,7 +143,8 @@ class ExecutionSettings(Group):
         cpus_per_worker: cores of each worker there.
         gpus_per_worker: GPUs of each worker there.
         store: its name or address; None for the standard one.
-        workers: processes that call a function; None for the process of the study.
+        workers: processes that call a function or train networks; None for the default of the
+            executor, which is the process of the study without one.
         time_limit: seconds that one trial in a worker may take.
         memory_limit: bytes that one trial in a worker may take.
         memory: bytes that networks training together may take.
@@ -149,8 +157,8 @@ class ExecutionSettings(Group):
         _executor,
         Change.SILENT,
         terminal=Terminal(
-            help="Where trials run: ray, for a Ray cluster; workers, for processes that join with "
-            "`paceline worker`; or another executor."
+            help="Where trials run: processes, for networks in several processes; ray, for a Ray "
+            "cluster; workers, for processes that join with `paceline worker`; or another executor."
         ),
     )
     address: str | None = setting(
@@ -184,7 +192,9 @@ class ExecutionSettings(Group):
         None,
         optional(whole()),
         Change.SILENT,
-        terminal=Terminal(int, "How many processes call a function.", default="this one"),
+        terminal=Terminal(
+            int, "How many processes call a function or, with --executor processes, train networks."
+        ),
     )
     time_limit: float | None = setting(
         None,

@@ -36,8 +36,6 @@ class CallOptions(TypedDict, total=False):
 
     space: Space | Mapping[str, Hyperparameter] | None
     """Only without data: what may vary, so that it need not be found during the trials."""
-    workers: int | None
-    """Only without data: how many processes call the function."""
     time_limit: float | str | None
     """Only with ``workers`` or a pool: how long one trial may take, such as ``"15m"``."""
     memory_limit: int | str | None

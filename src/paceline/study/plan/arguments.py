@@ -22,7 +22,11 @@ _OF_FUNCTIONS = names(CallOptions)
 _OF_NETWORKS = (
     "data",
     "batch_size",
-    *(name for name in names(TuneOptions) if name not in (*names(OptimizeOptions), *_OF_FUNCTIONS)),
+    *(
+        name
+        for name in names(TuneOptions)
+        if name not in (*names(OptimizeOptions), *_OF_FUNCTIONS, "workers")
+    ),
 )
 """Arguments that apply only to a study of networks."""
 

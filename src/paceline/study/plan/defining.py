@@ -11,7 +11,8 @@ from typing import Any
 
 from paceline.core import Budget, InvalidInput
 from paceline.core.checks import flag
-from paceline.execute import Ray, WorkerServer, factory_of, name_of
+from paceline.execute import Processes, Ray, WorkerServer, factory_of, name_of
+from paceline.execute.engines.options import no_function
 from paceline.settings.description import Settings, default_settings
 from paceline.settings.function import FUNCTION, Kind
 from paceline.settings.rules import FromMemory
@@ -23,7 +24,7 @@ from paceline.study.plan.limits import check_limits, limits_of, seed_of
 from paceline.study.plan.network_definition import with_networks
 from paceline.study.resume.existing import Existing, check_kind
 
-_WITH_SETTINGS = {kind.name: kind for kind in (Ray, WorkerServer)}
+_WITH_SETTINGS = {kind.name: kind for kind in (Processes, Ray, WorkerServer)}
 """Executors that are described by settings."""
 
 _OF_EXECUTORS = ("address", "cpus_per_worker", "gpus_per_worker")
@@ -72,7 +73,7 @@ def define(
     elif limits is None:
         limits = limits_of(existing)
     brought = {name: given.get(name) for name in ("start_with", "prior", "learn_from")}
-    settings, executor = _with_executor(settings, given, directory, searches)
+    settings, executor = _with_executor(settings, given, directory, kind, searches)
     search = choose_search(
         given.get("search", "auto"), settings.search.seed, existing, searches=searches, **brought
     )
@@ -100,7 +101,7 @@ def define(
 
 
 def _with_executor(
-    settings: Settings, given: Mapping[str, Any], directory: Path, searches: bool
+    settings: Settings, given: Mapping[str, Any], directory: Path, of: Kind, searches: bool
 ) -> tuple[Settings, Any]:
     """The settings with the executor's name if it is registered; and the executor.
 
@@ -112,7 +113,7 @@ def _with_executor(
     if "executor" in given:
         factory_of(executor)  # raises the right error
         name = name_of(executor) or executor
-        own = executor.settings if isinstance(executor, Ray | WorkerServer) else {}
+        own = executor.settings if isinstance(executor, Processes | Ray | WorkerServer) else {}
         before = {} if name == known else dict.fromkeys(_OF_EXECUTORS)
         again = {name: given[name] for name in (*_OF_EXECUTORS, "workers") if name in given}
         settings = settings.updated({**before, "executor": name, **own, **again})
@@ -131,6 +132,14 @@ def _with_executor(
                 f"{name} was given without an executor that has it",
                 expected=" or ".join(f"executor={one!r}" for one in having) + " with it",
             )
+    if of != FUNCTION and given.get("workers") is not None and "workers" not in fields:
+        raise InvalidInput(
+            "workers was given with data, and without an executor that has it",
+            expected="executor='processes' with it, for networks in several processes, or no "
+            "workers: networks train together in this process",
+        )
+    if of == FUNCTION and chosen == Processes.name:
+        raise no_function()
     if kind is not None:
         return settings, kind.of(settings.execution)
     return settings.updated(dict.fromkeys(_OF_EXECUTORS)), executor
