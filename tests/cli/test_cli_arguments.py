@@ -74,7 +74,7 @@ TABLE: Mapping[str, Mapping[str, list[tuple[str, str]]]] = {
         **ON_RAY,
         "--store": [("besst", "store is 'besst'")],
         "--callback": [("besst", "'besst'")],
-        "--workers": [("2", "workers was given with data")],
+        "--workers": [("2", "workers was given with a study of networks")],
         "--time-limit": [("1m", "time_limit was given with data")],
         "--memory-limit": [("1GiB", "memory_limit was given with data")],
     },

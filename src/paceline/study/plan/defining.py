@@ -5,7 +5,7 @@
 at its default if there is none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from paceline.core.checks import flag
 from paceline.execute import Processes, Ray, WorkerServer, factory_of, name_of
 from paceline.execute.engines.options import no_function
 from paceline.settings.description import Settings, default_settings
-from paceline.settings.function import FUNCTION, Kind
+from paceline.settings.function import FUNCTION, NETWORKS, Kind
 from paceline.settings.rules import FromMemory
 from paceline.study.plan.arguments import OBJECTS, kind_of, refuse_others, without_open
 from paceline.study.plan.definition import Definition
@@ -132,14 +132,25 @@ def _with_executor(
                 f"{name} was given without an executor that has it",
                 expected=" or ".join(f"executor={one!r}" for one in having) + " with it",
             )
-    if of != FUNCTION and given.get("workers") is not None and "workers" not in fields:
-        raise InvalidInput(
-            "workers was given with data, and without an executor that has it",
-            expected="executor='processes' with it, for networks in several processes, or no "
-            "workers: networks train together in this process",
-        )
-    if of == FUNCTION and chosen == Processes.name:
-        raise no_function()
+    _check_workers(given, chosen, fields, of)
     if kind is not None:
         return settings, kind.of(settings.execution)
     return settings.updated(dict.fromkeys(_OF_EXECUTORS)), executor
+
+
+def _check_workers(
+    given: Mapping[str, Any], chosen: object, fields: Sequence[str], of: Kind
+) -> None:
+    """Checks that the executor has ``workers``, if they are given, and does the work.
+
+    Raises:
+        InvalidInput: it does not.
+    """
+    if of == FUNCTION and chosen == Processes.name:
+        raise no_function()
+    if of == NETWORKS and given.get("workers") is not None and "workers" not in fields:
+        raise InvalidInput(
+            "workers was given with a study of networks, and without an executor that has it",
+            expected="executor='processes' with it, for networks in several processes; without, "
+            "they train together in this one",
+        )
