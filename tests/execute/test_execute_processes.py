@@ -113,7 +113,7 @@ def test_killed_engines_change_nothing(tmp_path: Path, expected: list[Any]) -> N
     study = _study(tmp_path / "s", executor="processes", workers=2, callbacks=[killer])
     assert killer.killed == 2
     assert _content(study) == expected
-    assert any("was lost: the worker process was killed" in note for note in study.notes)
+    assert any("was lost: the worker process was killed" in note for note in study.record.notes)
 
 
 @pytest.mark.exhaustive
@@ -124,7 +124,7 @@ def test_folds_and_the_final_run_in_engines(tmp_path: Path) -> None:
     inside = _study(tmp_path / "inside", **options)
     outside = _study(tmp_path / "outside", **options, executor="processes", workers=2)
     assert _content(outside) == _content(inside)
-    assert outside.final == inside.final
+    assert outside.record.final == inside.record.final
 
 
 _PROGRAM = """
@@ -172,7 +172,7 @@ def test_ctrl_c_stops_the_engines_and_the_study_resumes(tmp_path: Path) -> None:
     _, errors = running.communicate(timeout=120)
     assert "interrupted" in errors.lower(), errors
     assert not psutil.wait_procs(children, timeout=60)[1]
-    before = paceline.load(tmp_path / "s")
+    before = paceline.load_study(tmp_path / "s")
     ended = [trial for trial in before.trials if trial.state.is_final]
     study = paceline.resume(
         tmp_path / "s", small, (_X, _Y), trials=len(before.trials), executor="local", display=False

@@ -12,7 +12,7 @@ import ray
 
 from paceline.execute.engines.engine import run_engine
 from paceline.execute.engines.messages import Message
-from paceline.execute.process_worker import resident_of_tree
+from paceline.execute.spawned import resident_of_tree
 from paceline.execute.ray.actor import about_this_process
 from paceline.execute.ray.programs import ProgramDirectory
 
