@@ -12,9 +12,9 @@ import ray
 
 from paceline.execute.engines.engine import run_engine
 from paceline.execute.engines.messages import Message
-from paceline.execute.spawned import resident_of_tree
 from paceline.execute.ray.actor import about_this_process
 from paceline.execute.ray.programs import ProgramDirectory
+from paceline.execute.spawned import resident_of_tree
 
 GROUPS = {"receive": 1, "send": 1}
 """The actor's threads, besides one for its other methods and that of the engine."""
