@@ -1,7 +1,10 @@
 """Networks on a Ray cluster: the contract, and studies that are the same on any number of nodes."""
 
 import os
+import sys
+import types
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,11 +13,13 @@ import numpy as np
 import pytest
 
 import paceline
-from paceline.core import InvalidInput, Objective
-from paceline.execute import NetworkWork, TrainingConfig, create
+from paceline.core import InvalidInput, Objective, PacelineError
+from paceline.execute import Job, NetworkWork, TrainingConfig, create
+from paceline.execute.engines import crew
 from paceline.execute.ray.cluster import Cluster
 from paceline.execute.ray.programs import ProgramDirectory, SharedPrograms
-from paceline.space import Space
+from paceline.execute.ray.versions import versions
+from paceline.space import Choice, Float, Space
 from paceline.testing.executors import NetworkExecutorContract, small_network
 from paceline.train.array_feed import TrainingData
 
@@ -122,15 +127,49 @@ def test_folds_the_final_and_an_ablation_run_there(cluster: Any, tune: Any, tmp_
     assert gains[0]
 
 
-def test_data_that_no_object_store_can_hold_are_refused(cluster: Any) -> None:
-    room = min(node.store for node in Cluster().nodes())
-    x = np.zeros((room // 16 + 2**18, 4), np.float32)
+def work_of(rows: int) -> NetworkWork:
+    x = np.zeros((rows, 4), np.float32)
     data = TrainingData.of((x, x[:, 0]), (x[:8], x[:8, 0]))
-    work = NetworkWork(
-        small_network, data, TrainingConfig(Objective("loss", "minimize")), Space([])
+    space = Space([Choice("units", [2, 3]), Float("rate", 1e-3, 1.0, sampling="log")])
+    return NetworkWork(
+        small_network, data, TrainingConfig(Objective("loss", "minimize"), batch_size=8), space
     )
+
+
+def test_what_no_node_has_is_refused(cluster: Any) -> None:
+    room = min(node.store for node in Cluster().nodes())
     with pytest.raises(InvalidInput, match=r"the data are [\d,]+ MiB, and the object store of"):
-        create("ray", work)
+        create("ray", work_of(room // 16 + 2**18))
+    with pytest.raises(InvalidInput, match=r"needs 1 core and 1 GPU, and no node .*no GPU"):
+        create(paceline.execute.Ray(gpus_per_worker=1), work_of(16))
+
+
+@pytest.mark.exhaustive
+def test_engines_that_cannot_do_the_work_are_an_error(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def error_of(work: NetworkWork) -> BaseException:
+        executor = create(paceline.execute.Ray(workers=1), work)
+        try:
+            executor.submit([Job(0, {"units": 2, "rate": 0.1}, seed=1, epochs=1)], {}, {})
+            while True:
+                for update in executor.progress(60.0):
+                    if update.error is not None:
+                        return update.error
+        finally:
+            executor.close()
+
+    module = types.ModuleType("not_on_any_path")
+    exec("def build(hp): return None", vars(module))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    error = error_of(replace(work_of(16), build=module.build))
+    assert isinstance(error, InvalidInput)
+    assert "No module named 'not_on_any_path'" in str(error)
+    own = versions()
+    monkeypatch.setattr(crew, "versions", lambda: {**own, "jax": "0.1.2"})
+    error = error_of(work_of(16))
+    assert isinstance(error, PacelineError)
+    assert f"jax is {own['jax']} there and 0.1.2 in the study's process" in str(error)
 
 
 class Engine:
