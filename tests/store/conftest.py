@@ -1,8 +1,9 @@
 """A PostgreSQL server for the tests, started once."""
 
 import shutil
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from tests.store.postgres_server import Server, programs
@@ -27,3 +28,26 @@ def server() -> Iterator[Server]:
 def url(server: Server) -> str:
     """The address of a study that does not exist yet."""
     return f"{server.dsn()}/{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def down(server: Server) -> Iterator[Callable[[], None]]:
+    """Stops the server as a crash would; it is started at the end in any case."""
+    is_down, changing = False, threading.Lock()
+
+    def stop() -> None:
+        nonlocal is_down
+        with changing:  # clients notice before it has stopped
+            server.stop("immediate")
+            is_down = True
+
+    def start() -> None:
+        nonlocal is_down
+        with changing:
+            if is_down:
+                server.start()
+                is_down = False
+
+    stop.start = start  # type: ignore[attr-defined]
+    yield stop
+    start()

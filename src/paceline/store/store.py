@@ -175,6 +175,10 @@ class Store(ABC):
         Raises nothing, as it may follow an error.
         """
 
+    def identity(self) -> object | None:
+        """As `identity_of`, of the open study; readers call it often."""
+        return type(self).identity_of(self.directory, "")
+
     def time_of(self, event: int) -> float | None:
         """When the event with an id was written; None if there is none."""
         return next((one.time for one in self.events(event - 1) if one.id == event), None)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from paceline.core import PacelineError, UnreadableStudy
+from paceline.core.commands import url_of
 from paceline.core.events import Json, TrialAsked, TrialEnded, TrialPaused, TrialStarted
 from paceline.report.show import Summary
 from paceline.store import Store, files_of, identity, open_store
@@ -93,14 +94,14 @@ class StudyReader:
         Raises:
             PacelineError: there was a study, and it does not exist any more.
         """
-        found = identity(self._directory)
+        opened = self._store
+        found = identity(self._directory) if opened is None else opened.identity()
         if found is None:
             if self._was_there:
-                path = self._files()[0]
-                message = (
-                    f"{path} does not exist any more; the page shows the study as it was before."
+                raise PacelineError(
+                    f"{url_of(self._directory) or self._files()[0]} does not exist any more; the "
+                    f"page shows the study as it was before."
                 )
-                raise PacelineError(message)
             return False
         self._was_there = True
         if self._store is None or found != self._identity:

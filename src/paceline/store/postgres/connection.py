@@ -151,21 +151,21 @@ class WriterConnection:
                 error = last
             left = self._address.wait - (time.monotonic() - began)
             if left <= 0:
-                raise self._given_up(error) from error
+                raise self._given_up(error, began) from error
             try:
                 interrupts.check()
             except KeyboardInterrupt:
-                self._gave_up = self._given_up(error)
+                self._gave_up = self._given_up(error, began)
                 self.close()
                 raise
             threading.Event().wait(min(pause, left))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _given_up(self, error: sa.exc.DBAPIError) -> PacelineError:
+    def _given_up(self, error: sa.exc.DBAPIError, began: float) -> PacelineError:
         self.is_away = True
         return PacelineError(
             f"PostgreSQL at {self._address.place} was not there again within "
-            f"{self._address.wait:g} s ({reason_of(error)}). What is not stored is kept in "
+            f"{time.monotonic() - began:.1f} s ({reason_of(error)}). What is not stored is kept in "
             f"{self._save()}; when the server is there, resume on this machine: "
             f"{command_line('resume', self._address.text)}"
         )

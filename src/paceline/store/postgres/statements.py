@@ -31,6 +31,7 @@ QUERIES = Queries(
     ),
     snapshot=sa.text("SELECT last, checksum, body FROM paceline_snapshot WHERE study = :study"),
 )
+IDENTITY = sa.text("SELECT id FROM paceline_studies WHERE name = :name")
 REMOVE = sa.text("DELETE FROM paceline_studies WHERE id = :study")
 SAVE_SNAPSHOT = sa.text(
     "INSERT INTO paceline_snapshot (study, last, checksum, body) "

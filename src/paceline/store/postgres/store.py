@@ -102,6 +102,11 @@ class PostgresStore(RowStore):
             self.close()
             raise
 
+    def identity(self) -> object | None:
+        """The number of the study; None if it was removed."""
+        rows = self._rows(statements.IDENTITY, name=self._address.name)
+        return rows[0].id if rows else None
+
     def append(
         self,
         events: Sequence[Event],
