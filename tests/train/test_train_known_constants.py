@@ -95,7 +95,7 @@ def test_the_examples_alone_give_the_same_predictions(
     for row in all_rows:
         known.add(numbers(row), constants(own, row))
     for example in known.examples:
-        again.add(dict(zip(known.names or (), example.numbers, strict=True)), example.constants)
+        again.add(dict(zip(known.names, example.numbers, strict=True)), example.constants)
     for row in (*all_rows, (rate, 1 - rate, 0.1)):
         one, other = known.predict(numbers(row)), again.predict(numbers(row))
         assert (one is None) == (other is None)

@@ -14,7 +14,7 @@ from keras import layers, losses, optimizers, regularizers
 from tests.train.kinds import EVEN, SIZE, TABLE, Row
 
 from paceline.train.array_feed import ArrayFeed, TrainingData
-from paceline.train.example_files import ExampleFiles
+from paceline.train.example_files import ExampleFiles, KeptStructure
 from paceline.train.isolation import GlobalState
 from paceline.train.known_constants import Example
 from paceline.train.trace import trace
@@ -280,17 +280,20 @@ def test_the_least_recently_used_files_are_removed(tmp_path: Path) -> None:
     files = ExampleFiles(tmp_path)
     files.prune(2)  # there is no directory yet
     example = Example(np.array([0.5]), np.array([0.5, np.nan]))
+    kept_structure = KeptStructure("program", ("rate",), [example], follows_sizes=True)
     for time, name in enumerate("abc"):
-        files.write(name, "program", ["rate"], [example])
+        files.write(name, kept_structure)
         for path in set(tmp_path.iterdir()).difference(tmp_path.glob("*.old")):
             if path.stat().st_mtime > 1e6:
                 os.utime(path, (time, time))
-    assert files.read("a", "program", ["rate"])  # used just now
+    assert files.read("a", "program", ("rate",))  # used just now
     files.prune(2)
-    found = {name: files.read(name, "program", ["rate"]) for name in "abc"}
-    assert [name for name, examples in found.items() if examples] == ["a", "c"]
-    (read,) = found["a"]
+    found = {name: files.read(name, "program", ("rate",)) for name in "abc"}
+    assert [name for name, one in found.items() if one is not None] == ["a", "c"]
+    assert found["a"] is not None
+    assert found["a"].follows_sizes
+    (read,) = found["a"].examples
     assert read.numbers.tobytes() == example.numbers.tobytes()
     assert read.constants.tobytes() == example.constants.tobytes()
-    assert not files.read("a", "another program", ["rate"])
-    assert not files.read("a", "program", ["momentum"])
+    assert files.read("a", "another program", ("rate",)) is None
+    assert files.read("a", "program", ("momentum",)) is None

@@ -34,6 +34,24 @@ _MAX_EXAMPLES = 16  # a structure that needs more changes in many ways
 
 
 @dataclass(frozen=True, slots=True)
+class KeptStructure:
+    """What is kept of a structure.
+
+    Attributes:
+        program: the program of its networks.
+        names: of the numbers of their configurations.
+        examples: networks that were traced, see `KnownConstants.examples`.
+        follows_sizes: whether a comparison has shown that the steps of some network follow from its
+            sizes.
+    """
+
+    program: str
+    names: tuple[str, ...]
+    examples: Sequence[Example]
+    follows_sizes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ExampleFiles:
     """A directory with a file for each structure.
 
@@ -50,8 +68,10 @@ class ExampleFiles:
         files.prune(_MAX_FILES)
         return files
 
-    def read(self, structure: Hashable, program: str, names: Sequence[str]) -> list[Example]:
-        """The examples of a structure; empty if there are none, or the file cannot be used.
+    def read(
+        self, structure: Hashable, program: str, names: tuple[str, ...]
+    ) -> KeptStructure | None:
+        """What is kept of a structure; None if there is no file, or none that can be used.
 
         Args:
             structure: what the networks have in common; its ``repr`` must be the same in each
@@ -62,29 +82,34 @@ class ExampleFiles:
         path = self._path(structure)
         try:
             if path.stat().st_size > _MAX_BYTES:
-                return []
+                return None
             stored = json.loads(path.read_text("utf-8"))
             if (stored["program"], stored["names"]) != (program, list(names)):
-                return []
+                return None
             examples = [Example(*map(_floats, pair)) for pair in stored["networks"]]
+            kept = KeptStructure(program, names, examples, stored["follows_sizes"] is True)
             os.utime(path)  # so that it is pruned last
         except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
-            return []
-        return examples if all(len(one.numbers) == len(names) for one in examples) else []
+            return None
+        is_whole = all(len(one.numbers) == len(names) for one in examples)
+        return kept if examples and is_whole else None
 
-    def write(
-        self, structure: Hashable, program: str, names: Sequence[str], examples: Sequence[Example]
-    ) -> None:
-        """Replaces the examples of a structure; none, or too many, remove the file.
+    def write(self, structure: Hashable, kept: KeptStructure) -> None:
+        """Replaces what is kept of a structure; without examples, or with too many, nothing is.
 
-        A file that cannot be written or removed is none.
+        A file that cannot be written or removed is no error.
         """
         path = self._path(structure)
-        networks = [[one.numbers, one.constants] for one in examples]
+        networks = [[one.numbers, one.constants] for one in kept.examples]
         texts = [[array.astype("<f8").tobytes().hex() for array in pair] for pair in networks]
-        stored = {"program": program, "names": list(names), "networks": texts}
+        stored = {
+            "program": kept.program,
+            "names": kept.names,
+            "follows_sizes": kept.follows_sizes,
+            "networks": texts,
+        }
         with contextlib.suppress(OSError):
-            if 0 < len(examples) <= _MAX_EXAMPLES:
+            if 0 < len(kept.examples) <= _MAX_EXAMPLES:
                 write_text(path, json.dumps(stored))
             else:
                 path.unlink(missing_ok=True)

@@ -63,13 +63,13 @@ class KnownConstants:
     the same number in both, bit for bit.
 
     Attributes:
-        names: of the numbers of a configuration; None before a network was added.
+        names: of the numbers of a configuration; empty before a network was added.
         examples: those of the networks added that have ruled out a candidate or shown that a
             number or a constant varies. Added anew, they give the same predictions.
     """
 
     def __init__(self) -> None:
-        self.names: tuple[str, ...] | None = None
+        self.names: tuple[str, ...] = ()
         self.examples: list[Example] = []
         self._num_networks = 0
 
@@ -84,7 +84,7 @@ class KnownConstants:
             ValueError: it has other numbers, or another number of constants, than those before it.
         """
         values, bits = self._values(numbers), _bits(constants)
-        if self.names is None:
+        if self._num_networks == 0:
             self.names = tuple(numbers)
             self._first_values, self._first = _bits(values), bits
             self._varies = np.zeros(len(values), bool)
@@ -140,7 +140,7 @@ class KnownConstants:
         return int(self._varies.sum()), int(self._is_fixed.sum()), len(self._candidate)
 
     def _values(self, numbers: Mapping[str, float]) -> Floats:
-        if self.names is not None and tuple(numbers) != self.names:
+        if self._num_networks and tuple(numbers) != self.names:
             raise ValueError("the numbers have other names")
         return np.array(list(numbers.values()), np.float64)
 

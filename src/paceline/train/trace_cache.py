@@ -24,8 +24,8 @@ import keras
 from paceline.core import Value
 from paceline.core.logs import logger
 from paceline.train.array_feed import ArrayFeed
-from paceline.train.example_files import ExampleFiles
-from paceline.train.known_constants import Example, KnownConstants
+from paceline.train.example_files import ExampleFiles, KeptStructure
+from paceline.train.known_constants import KnownConstants
 from paceline.train.model_config import ModelConfig, model_config
 from paceline.train.stream_feed import StreamFeed
 from paceline.train.trace import has_known_batches, trace
@@ -78,8 +78,8 @@ class _Structure(Generic[N]):
         since_trace: how many were predicted since the last one was traced.
         is_predictable: False once they were found to have several programs, or a prediction was
             wrong.
-        is_kept: whether it may be kept on disk: across sizes, only if a comparison has shown that
-            the steps of some network follow from its sizes.
+        follows_sizes: whether a comparison has shown that the steps of some network follow from its
+            sizes; others of other sizes are predicted only then.
     """
 
     like: TracedModel
@@ -88,7 +88,7 @@ class _Structure(Generic[N]):
     predicted: list[PredictedNetwork[N]] = field(default_factory=list)
     since_trace: int = 0
     is_predictable: bool = True
-    is_kept: bool = True
+    follows_sizes: bool = False
 
     def predict(
         self, model: keras.Model, numbers: Mapping[str, float], feed: ArrayFeed
@@ -103,6 +103,8 @@ class _Structure(Generic[N]):
         found = trace(model, feed, like)
         if found.key == self.like.key and _integers(found) == _integers(self.like):
             found = replace(found, of_other_sizes=False)  # the steps are its own
+        elif not self.follows_sizes:
+            return None
         return found if self._is_of(found) else None
 
     def learn(self, traced: TracedModel, numbers: Mapping[str, float]) -> bool:
@@ -119,10 +121,16 @@ class _Structure(Generic[N]):
                 self.is_predictable = not self.constants.is_unpredictable
         return is_new or self.is_predictable != was_predictable
 
-    def recall(self, examples: Sequence[Example], names: Sequence[str]) -> None:
-        """Learns from networks that were traced in other sessions."""
-        for example in examples:
-            self.constants.add(dict(zip(names, example.numbers, strict=True)), example.constants)
+    def recall(self, kept: KeptStructure) -> None:
+        """Learns from networks that were traced in other sessions.
+
+        Raises:
+            ValueError: they have different numbers of constants.
+        """
+        self.follows_sizes = kept.follows_sizes
+        for example in kept.examples:
+            numbers = dict(zip(kept.names, example.numbers, strict=True))
+            self.constants.add(numbers, example.constants)
 
     @property
     def program(self) -> str:
@@ -130,9 +138,10 @@ class _Structure(Generic[N]):
         return _program_key(self.like, self.across_sizes)
 
     @property
-    def examples(self) -> Sequence[Example]:
-        """What to keep of it: nothing if its constants cannot be predicted."""
-        return self.constants.examples if self.is_predictable and self.is_kept else ()
+    def kept(self) -> KeptStructure:
+        """What to keep of it: no examples if its constants cannot be predicted."""
+        examples = self.constants.examples if self.is_predictable else ()
+        return KeptStructure(self.program, self.constants.names, examples, self.follows_sizes)
 
     def _is_of(self, traced: TracedModel) -> bool:
         return _program_key(traced, self.across_sizes) == self.program
@@ -232,11 +241,10 @@ class TraceCache(Generic[N]):
             self._irregular.add(structure_key)
         for key, structure in self._structures.items():
             if structure.across_sizes and structure.like.structure_key == structure_key:
-                before = structure.examples
-                structure.is_kept = structure.is_predictable = (
-                    structure.is_predictable and are_right
-                )
-                if structure.examples != before:
+                before = structure.is_predictable, structure.follows_sizes
+                structure.is_predictable &= are_right
+                structure.follows_sizes = are_right
+                if (structure.is_predictable, structure.follows_sizes) != before:
                     self._keep(key, structure)
 
     def _trace_or_predict(
@@ -314,24 +322,23 @@ class TraceCache(Generic[N]):
         like = replace(self._with_shared_code(traced), state=())
         names = tuple(numbers)
         known = _Structure[N](like, across_sizes)
-        examples = self._files.read(key, known.program, names) if self._files is not None else []
-        if examples:
+        kept = self._files.read(key, known.program, names) if self._files is not None else None
+        if kept is not None:
             try:
-                known.recall(examples, names)
+                known.recall(kept)
                 is_new = known.learn(traced, numbers)
-            except ValueError:  # they have different numbers of constants
+            except ValueError:  # the file is damaged
                 known.is_predictable = False
             if known.is_predictable:
                 return known, is_new
-        structure = _Structure[N](like, across_sizes, is_kept=not across_sizes)
+        structure = _Structure[N](like, across_sizes)
         structure.learn(traced, numbers)
         return structure, True
 
     def _keep(self, key: _Key, structure: _Structure[N]) -> None:
         """Keeps what is known of a structure on disk, or removes what is not known any more."""
-        names = structure.constants.names
-        if self._files is not None and names is not None:
-            self._files.write(key, structure.program, names, structure.examples)
+        if self._files is not None:
+            self._files.write(key, structure.kept)
 
     def _structure(self, key: _Key) -> _Structure[N] | None:
         """The structure of a key, which becomes the most recent one."""
