@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from typer.testing import Result
 
 import paceline
@@ -63,8 +64,9 @@ def test_what_it_cannot_use_is_refused_before_anything_is_compiled(
         assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.exhaustive
 def test_ctrl_c_keeps_what_was_compiled(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "paceline", "warm", *WORDS]
+    command = [sys.executable, "-m", "paceline", "warm", *WORDS, *SET[2:]]  # of several depths
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
     ) as process:
@@ -72,7 +74,7 @@ def test_ctrl_c_keeps_what_was_compiled(tmp_path: Path) -> None:
         try:
             first = process.stdout.readline()
             process.send_signal(signal.SIGINT)
-            rest, errors = process.communicate(timeout=60)
+            rest, errors = process.communicate(timeout=240)
         finally:
             process.kill()
     assert "compiled" in first, errors
