@@ -25,17 +25,9 @@ def tuner(model: Any = classifier, objective: Any = "val_loss", **options: Any) 
     return kt.RandomSearch(model, objective, **options)
 
 
-class OwnFit(kt.HyperModel):
-    def build(self, hp: Any) -> Any:
-        return classifier(hp)
-
-    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
-        return model.fit(*args, batch_size=hp.Choice("batch_size", [16, 32]), **kwargs)
-
-
-class OwnTuner(kt.RandomSearch):
-    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
-        return {}
+class OwnHook(kt.RandomSearch):
+    def on_epoch_end(self, trial: Any, model: Any, epoch: int, logs: Any = None) -> None:
+        pass
 
 
 @pytest.mark.parametrize(
@@ -47,8 +39,7 @@ class OwnTuner(kt.RandomSearch):
         (lambda: tuner(objective=["val_loss", "val_mae"]), "a sum of several"),
         (lambda: tuner(objective="val_magic"), "direction"),
         (lambda: tuner(None), "hypermodel is None"),
-        (lambda: tuner(OwnFit()), "OwnFit defines fit"),
-        (lambda: OwnTuner(classifier, "val_loss"), "OwnTuner defines run_trial"),
+        (lambda: OwnHook(classifier, "val_loss"), "OwnHook defines on_epoch_end"),
         (lambda: tuner(hyperparameters=kt.HyperParameters()), "Define them in build"),
         (lambda: tuner(tune_new_entries=False), "hp.Fixed in build"),
         (lambda: tuner(loss="mse"), "Compile the model with it in build"),
@@ -143,6 +134,43 @@ def test_a_search_refuses_what_it_cannot_honour(
 def test_a_search_refuses_callbacks_and_says_what_to_do(callback: Any, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         tuner().search(X, Y, validation_split=0.5, callbacks=[callback])
+
+
+def hypermodel(fit: Callable[..., Any]) -> kt.HyperModel:
+    """A `HyperModel` with this ``fit``."""
+    own = {"build": lambda self, hp: classifier(hp), "fit": lambda self, *a, **k: fit(*a, **k)}
+    model: kt.HyperModel = type("Own", (kt.HyperModel,), own)()
+    return model
+
+
+@pytest.mark.parametrize(
+    ("fit", "message"),
+    [
+        (lambda hp, model, *a, **k: model.summary(), "does more with the model than model.fit"),
+        (lambda hp, model, *a, **k: 0.5, "trains 0 times"),
+        (
+            lambda hp, model, *a, **k: model.fit(*a, batch_size=2 ** hp.Int("log", 1, 5), **k),
+            "computes batch_size from hyperparameters",
+        ),
+        (
+            lambda hp, model, *a, **k: model.fit(*a, batch_size=hp.Int("size", 1, 5), **k),
+            "passes the hyperparameter 'size' as batch_size",
+        ),
+        (
+            lambda hp, model, x, y, **k: model.fit(x * hp.Float("scale", 0.1, 1.0), y, **k),
+            "computes 0 from hyperparameters",
+        ),
+        (
+            lambda hp, model, *a, **k: (hp.Boolean("augment"), model.fit(*a, **k)),
+            "uses the hyperparameter 'augment'",
+        ),
+    ],
+)
+def test_a_fit_of_the_user_may_only_set_batch_size_and_epochs(
+    fit: Callable[..., Any], message: str
+) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        tuner(hypermodel(fit)).search(X, Y, validation_split=0.5)
 
 
 def test_a_tuner_builds_at_once_so_that_errors_show_early() -> None:

@@ -56,6 +56,7 @@ def test_conditional_layers_of_a_hypermodel() -> None:
     assert tuner.study.report().exists()
 
 
+@pytest.mark.exhaustive
 def test_hyperband_on_images() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -189,3 +189,32 @@ def test_sample_weights_are_divided_with_their_rows(rows: Rows, tmp_path: Path) 
     (trial,) = tuner.study.trials
     history = fit_trial(tuner, trial, *parts((*rows, weight), 0.25), **given)
     assert trial.score == exactly(min(history["val_loss"]))
+
+
+class _OwnFit(kt.HyperModel):
+    def build(self, hp: Any) -> keras.Model:
+        return classifier(hp)
+
+    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        kwargs["callbacks"] = [keras.callbacks.EarlyStopping("val_loss", patience=9)]
+        return model.fit(*args, batch_size=hp.Choice("batch_size", [15, 30]), **kwargs)
+
+
+class _OwnTuner(kt.RandomSearch):
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
+        kwargs["epochs"] = trial.hyperparameters.Int("epochs", 1, 2)
+        return super().run_trial(trial, *args, **kwargs)
+
+
+def test_batch_size_and_epochs_of_a_users_fit_are_tuned(rows: Rows, tmp_path: Path) -> None:
+    tuner = _OwnTuner(_OwnFit(), "val_loss", 4, seed=2, directory=tmp_path)
+    tuner.search(*rows, validation_split=0.25, verbose=0)
+    tried = {(one.config["batch_size"], one.config["epochs"]) for one in tuner.study.trials}
+    assert len(tried) > 1
+    assert tuner.study.settings.training.patience == 9
+    assert all(one.program != "fit" for one in tuner.study.trials)
+    trial = next(one for one in tuner.study.trials if one.config["batch_size"] == 15)
+    epochs = int(trial.config["epochs"])
+    history = fit_trial(tuner, trial, *parts(rows, 0.25), batch_size=15, epochs=epochs)
+    assert trial.score == exactly(min(history["val_loss"]))
+    assert tuner.oracle.get_trial(trial.number).hyperparameters.get("batch_size") == 15

@@ -4,11 +4,13 @@ Besides their own arguments they take ``seed``, ``directory``, ``project_name``,
 ``executions_per_trial``, and ``final`` (that of `paceline.tune`; ``"off"`` by default).
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from paceline.compat.keras_tuner.engine.brackets import KerasTunerHyperband
 from paceline.compat.keras_tuner.engine.fit_arguments import FitArguments
 from paceline.compat.keras_tuner.engine.options import warn_once
+from paceline.compat.keras_tuner.engine.own_fit import OwnArguments
 from paceline.compat.keras_tuner.engine.tuner import Tuner
 from paceline.core import checks
 
@@ -135,6 +137,9 @@ class Hyperband(Tuner):
 
     def _epochs(self, given: FitArguments) -> int:  # noqa: ARG002 - they are ignored
         return self.max_epochs
+
+    def _loop(self, own: OwnArguments) -> Mapping[str, Any]:
+        return {name: value for name, value in own.loop.items() if name != "epochs"}
 
     def _schedule(self) -> KerasTunerHyperband:
         return KerasTunerHyperband(self.factor)

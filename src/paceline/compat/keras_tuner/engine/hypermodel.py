@@ -31,7 +31,7 @@ class HyperModel:
         """Registers hyperparameters before the first build; none by default."""
 
     def fit(self, hp: HyperParameters, model: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
-        """Trains a model of `build`; a search does not call this."""
+        """Trains a model of `build`; subclasses may set batch_size and epochs by ``hp``."""
         return model.fit(*args, **kwargs)
 
 
@@ -51,16 +51,9 @@ def get_hypermodel(given: Any) -> HyperModel:
     """The hypermodel that a tuner was given: a `HyperModel`, or a function of ``hp``.
 
     Raises:
-        InvalidInput: neither, or a `HyperModel` with a ``fit`` of its own.
+        InvalidInput: neither.
     """
     if isinstance(given, HyperModel):
-        if type(given).fit is not HyperModel.fit:
-            raise InvalidInput(
-                f"{type(given).__name__} defines fit",
-                expected="a HyperModel with a build alone",
-                fix="Pass what it passes to model.fit to tuner.search. To tune the batch size or "
-                "the epochs: paceline.tune(build, data, batch_size=paceline.Choice([32, 64])).",
-            )
         return given
     if not callable(given):
         raise InvalidInput(

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from paceline.api import load_study, tune
@@ -13,6 +14,12 @@ from paceline.compat.keras_tuner.engine.fit_arguments import FitArguments
 from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameters
 from paceline.compat.keras_tuner.engine.objective import create_objective
 from paceline.compat.keras_tuner.engine.options import TunerOptions
+from paceline.compat.keras_tuner.engine.own_fit import (
+    Call,
+    ModelStandIn,
+    OwnArguments,
+    own_arguments,
+)
 from paceline.compat.keras_tuner.engine.rows import Rows
 from paceline.compat.keras_tuner.engine.trial import TunerOracle
 from paceline.core import InvalidInput, StudyMismatch, TrialState
@@ -22,7 +29,6 @@ from paceline.space import HyperParameters as Definitions
 from paceline.store import has_study
 
 _HOOKS = (
-    "run_trial",
     "save_model",
     "load_model",
     "on_epoch_begin",
@@ -82,6 +88,7 @@ class Tuner:
         self.oracle = TunerOracle(create_objective(objective), len(str(max_trials or 9999)))
         self._study: Study | None = None
         self._searched = False
+        self._calls: list[Call] | None = None
         _prepare(self._options.project_dir, self._options.overwrite)
         if has_study(self._options.project_dir):
             self._attach(load_study(self._options.project_dir))
@@ -100,9 +107,10 @@ class Tuner:
             StudyMismatch: the project is of another space, other data or another objective.
             AllTrialsFailed: the first trials all failed.
         """
-        given = FitArguments.of(fit_args, fit_kwargs)
+        own = self._own_arguments(fit_args, fit_kwargs)
+        given = FitArguments.of(own.args, own.kwargs)
         display: Display = False if given.verbose == 0 else "auto"
-        arguments = self._arguments_of(given)
+        arguments = {**self._arguments_of(given), **self._loop(own)}
         directory = self._options.project_dir
         try:
             self._attach(tune(self._build, study=directory, display=display, **arguments))
@@ -114,6 +122,48 @@ class Tuner:
                 "and begins anew; with another project_name it stays.".strip(),
             ) from None
         self._searched = True
+
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Receives what an overriding ``run_trial`` passes on; trains nothing by itself.
+
+        Raises:
+            InvalidInput: it was called by something else than such a method.
+        """
+        if self._calls is None:
+            raise InvalidInput(
+                "run_trial was called",
+                expected="a call of search(...): many trials train together",
+            )
+        self._calls.append((args, kwargs))
+        return {}
+
+    def _own_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> OwnArguments:
+        """The arguments of training, after a ``run_trial`` and a ``fit`` of the user."""
+        found = OwnArguments(args, kwargs, {})
+        if type(self).run_trial is not Tuner.run_trial:
+
+            def run_trial(hp: HyperParameters, calls: list[Call]) -> None:
+                self._calls = calls
+                try:
+                    self.run_trial(SimpleNamespace(hyperparameters=hp), *args, **kwargs)
+                finally:
+                    self._calls = None
+
+            found = own_arguments(f"{type(self).__name__}.run_trial", run_trial)
+        if type(self.hypermodel).fit is not hypermodel.HyperModel.fit:
+            passed = found
+
+            def fit(hp: HyperParameters, calls: list[Call]) -> None:
+                given = {"callbacks": [], **passed.kwargs}
+                self.hypermodel.fit(hp, ModelStandIn(calls), *passed.args, **given)
+
+            own = own_arguments(f"{type(self.hypermodel).__name__}.fit", fit)
+            found = OwnArguments(own.args, own.kwargs, {**found.loop, **own.loop})
+        return found
+
+    def _loop(self, own: OwnArguments) -> Mapping[str, Any]:
+        """The arguments of training that are hyperparameters."""
+        return own.loop
 
     def _arguments_of(self, given: FitArguments) -> dict[str, Any]:
         """The arguments of `paceline.tune`."""
