@@ -45,6 +45,7 @@ BENCHMARKS = (
     "ordered",
     "postgres",
     "ray_cluster",
+    "several_engines",
     "startup",
     "tables",
     "conditional",

@@ -49,8 +49,9 @@ def activity(progress: StudyProgress) -> str:
     elif progress.total is not None and progress.ended >= progress.total:
         said = ["saving and testing the best model" if progress.trains_models else "finishing"]
     else:
+        where = f" on {words.count(progress.num_workers, 'worker')}" if progress.num_workers else ""
         said = [
-            f"{words.count(progress.running, 'trial')} training"
+            f"{words.count(progress.running, 'trial')} training{where}"
             if progress.running
             else "preparing the next trials"
         ]

@@ -44,7 +44,7 @@ class StudyProgress(Callback):
         self._training_since: float | None = None
         # the fraction done of each trial that has not ended
         self._parts: dict[int, float] = {}
-        self._training: set[int] = set()
+        self._training: dict[int, str | None] = {}  # the worker of each trial
         self._done = self._done_before = 0.0
         self._steps = 0
         self._samples: deque[tuple[float, int]] = deque()
@@ -53,6 +53,11 @@ class StudyProgress(Callback):
     def running(self) -> int:
         """Number of trials that are being trained."""
         return len(self._training)
+
+    @property
+    def num_workers(self) -> int:
+        """Number of workers on which they started; 0 for the process of the study."""
+        return len({worker for worker in self._training.values() if worker is not None})
 
     @property
     def elapsed(self) -> float:
@@ -122,7 +127,7 @@ class StudyProgress(Callback):
             self._samples.append((self._training_since, self._steps))
         if trial.prefix_of is None and not trial.state.is_final:
             self._parts.setdefault(trial.number, 0.0)
-            self._training.add(trial.number)
+            self._training[trial.number] = trial.worker
 
     def on_epoch_end(self, study: StudyView, trial: Trial, measurement: Measurement) -> None:
         """Counts the steps of an epoch."""
@@ -130,7 +135,7 @@ class StudyProgress(Callback):
             part = min(1.0, measurement.epoch / max(1, trial.epochs))
             self._done += part - self._parts.get(trial.number, 0.0)
             self._parts[trial.number] = part
-            self._training.add(trial.number)
+            self._training[trial.number] = trial.worker
         if self._training_since is None:
             self._training_since = time.monotonic()
         if self._batches is not None:
@@ -141,18 +146,18 @@ class StudyProgress(Callback):
 
     def on_trial_paused(self, study: StudyView, trial: Trial, reason: str) -> None:
         """It is not being trained."""
-        self._training.discard(trial.number)
+        self._training.pop(trial.number, None)
 
     def on_decision(self, study: StudyView, trial: Trial, decision: Decision) -> None:
         """It may be trained further."""
         if decision.action is Action.CONTINUE:
-            self._training.add(trial.number)
+            self._training[trial.number] = trial.worker
 
     def on_trial_end(self, study: StudyView, trial: Trial) -> None:
         """Counts a trial as ended."""
         self.ended += 1
         self._done += 1.0 - self._parts.pop(trial.number, 0.0)
-        self._training.discard(trial.number)
+        self._training.pop(trial.number, None)
         if trial.state is TrialState.FAILED:
             self.failed += 1
         known = None if self.best is None else self.best.score

@@ -112,7 +112,7 @@ def places(workers: int | None) -> "list[EnginePlace]":
         )
     count = workers or len(environments) or min(len(own), max(2, math.ceil(len(own) / _CORES)))
     return [
-        EnginePlace(f"engine {i + 1}", cores, environments[i] if environments else {})
+        EnginePlace(cores, environments[i] if environments else {})
         for i, cores in enumerate(shares(own, count))
     ]
 

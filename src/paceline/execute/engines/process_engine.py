@@ -2,6 +2,7 @@
 
 import os
 import queue
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ class ProcessEngine:
 
     Attributes:
         link: the connection to it, on which messages go as bytes.
+        name: its machine and number.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class ProcessEngine:
         with _inherited(environment or {}, cores):
             self._process = SpawnedProcess(serve_engine, (), "paceline-engine")
         self.link: Connection = self._process.link
+        self.name = f"{socket.gethostname()}:{self._process.pid}"
 
     def death(self, seconds: float = 0.0) -> str | None:
         """Returns why the process ended, as a sentence, or None while it is alive.
@@ -93,15 +96,14 @@ def _inherited(environment: Mapping[str, str], cores: Collection[int] | None) ->
 class PipeLink:
     """The driver's end of the connection to an engine in a process."""
 
-    def __init__(self, name: str, engine: ProcessEngine, wake: Callable[[], None]) -> None:
+    def __init__(self, engine: ProcessEngine, wake: Callable[[], None]) -> None:
         """Starts threads that send and receive.
 
         Args:
-            name: of the engine.
             engine: its process.
             wake: called when a message has arrived, or the process has ended.
         """
-        self.name, self.is_closed = name, False
+        self.name, self.is_closed = engine.name, False
         self._engine, self._wake = engine, wake
         self._arrived: deque[Message] = deque()
         self._outbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
@@ -158,12 +160,10 @@ class EnginePlace:
     """Where an engine runs.
 
     Attributes:
-        name: of the engine.
         cores: numbers of its cores; None for all.
         environment: variables that it has besides those of this process.
     """
 
-    name: str
     cores: tuple[int, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -189,7 +189,7 @@ class ProcessSupply:
         for place, link in self._links.items():
             if link is None or link.is_closed:
                 engine = ProcessEngine(place.environment, place.cores)
-                self._links[place] = PipeLink(place.name, engine, self._wake)
+                self._links[place] = PipeLink(engine, self._wake)
                 return self._links[place]
         return None
 
