@@ -3,13 +3,13 @@
 from benchmarks.measure import Answer, Options, Spread, ask
 from benchmarks.report import Finding, Result
 
-METHOD = """{trials} trials of small networks (a space of 1 or 2 hidden layers of 16 to 64 units, and
-of the learning rate), {epochs} epochs, {rows:,} rows of 20 features, random search, without a final.
-One process: the cohorts of `tune`, two cores. Two processes: `executor="processes"`, `workers=2`, one
-core each. Both take turns, each in a process of its own, with all programs in the cache on disk (a run
-of each before is not counted). Time: from the first start of a trial to the end of the last one, so
-that the start of processes is not counted; it is in the table. Killed: from the end of an engine
-(SIGKILL) to the first new epoch of one of the trials that it trained."""
+METHOD = """{trials} trials of small networks (a space of 1 or 2 hidden layers of 16 to 64 units,
+and of the learning rate), {epochs} epochs, {rows:,} rows of 20 features, random search, without a
+final. One process: the cohorts of `tune`, two cores. Two processes: `executor="processes"`,
+`workers=2`, one core each. Both take turns, each in a process of its own, with all programs in the
+cache on disk (a run of each before is not counted). Time: from the first start of a trial to the
+end of the last one, so that the start of processes is not counted; it is in the table. Killed: from
+the end of an engine (SIGKILL) to the first new epoch of one of the trials that it trained."""
 
 
 def run(options: Options) -> Result:

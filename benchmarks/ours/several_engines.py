@@ -44,11 +44,11 @@ class Clock(paceline.Callback):
         self._kill_at, self._seen = kill_at, 0
         self._lost: set[int] = set()
 
-    def on_trial_begin(self, study: Any, trial: Any) -> None:
+    def on_trial_begin(self, *_: Any) -> None:
         """Notes the first."""
         self.first = self.first or time.monotonic()
 
-    def on_epoch_end(self, study: Any, trial: Any, measurement: Any) -> None:
+    def on_epoch_end(self, study: Any, trial: Any, *_: Any) -> None:
         """Kills the engine of this trial when it is time; then waits for its trials."""
         self._seen += 1
         if trial.number in self._lost and not self.again:
@@ -59,7 +59,7 @@ class Clock(paceline.Callback):
             _kill(str(trial.worker))
             self.killed = time.monotonic()
 
-    def on_trial_end(self, study: Any, trial: Any) -> None:
+    def on_trial_end(self, *_: Any) -> None:
         """Notes the last."""
         self.last = time.monotonic()
 

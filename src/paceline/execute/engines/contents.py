@@ -70,8 +70,13 @@ def jobs_of(message: Message) -> Jobs:
     )
 
 
-def update_message(update: ExecutorUpdate) -> Message:
-    """An update as a message; its snapshots are loaded."""
+def update_message(update: ExecutorUpdate, resting: Sequence[int] = ()) -> Message:
+    """An update as a message; its snapshots are loaded.
+
+    Args:
+        update: the update.
+        resting: trials whose snapshots the engine keeps, so that it need not get them again.
+    """
     arrays = ArrayList()
     content: dict[str, Json] = {
         "events": [to_json(event) for event in update.events],
@@ -81,6 +86,7 @@ def update_message(update: ExecutorUpdate) -> Message:
             [n, [arrays.add_all(leaves) for leaves in each]] for n, each in update.trained.items()
         ],
         "wrong": list(update.wrong),
+        "resting": list(resting),
         "error": None if update.error is None else error_content(update.error),
     }
     return Message("update", content, arrays.all)

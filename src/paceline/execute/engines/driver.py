@@ -103,9 +103,7 @@ class EngineExecutor:
     def forget(self, trials: Sequence[int]) -> None:
         """Frees paused networks, which will not continue."""
         for slot in self._crew.slots:
-            own = [trial for trial in trials if slot.resting.pop(trial, None) is not None]
-            if own:
-                slot.link.send(Message("forget", {"trials": own}))
+            slot.forget(trials)
 
     def progress(self, seconds: float | None = None) -> list[ExecutorUpdate]:
         """Returns what happened; waits until something has, at most ``seconds``."""
@@ -185,6 +183,9 @@ class EngineExecutor:
             slot = choose(self._crew.slots, part, self._num_open, self._work.one_by_one)
             if slot is not None:
                 self._queue.remove(part)
+                for other in self._crew.slots:
+                    if other is not slot:  # its state is older than what comes now
+                        other.forget([training.leader.trial for training in part])
                 slot.submit(part)
 
     # -- messages
@@ -211,7 +212,9 @@ class EngineExecutor:
             case "refused":
                 return self._failed(self._crew.refuse(slot, _refusal(message)))
             case "update":
-                return self._update(slot, update_of(message, slot.link.name))
+                update = update_of(message, slot.link.name)
+                slot.take_pauses(update, message.content["resting"])
+                return self._update(slot, update)
             case "learned":
                 self._space.take(learned_of(message))
             case "state":
@@ -266,9 +269,7 @@ class EngineExecutor:
                 continue
             slot.remove(event.number)
             training = self._trainings.pop(event.number, None)
-            if isinstance(event, TrialPaused) and event.number in update.snapshots:
-                slot.resting[event.number] = update.snapshots[event.number].epoch
-            elif training is not None and len(training.jobs) > 1:
+            if isinstance(event, TrialEnded) and training is not None and len(training.jobs) > 1:
                 training.jobs = [job for job in training.jobs if job.trial != event.number]
 
     def _without_repetitions(self, events: Sequence[Event], engine: str) -> tuple[Event, ...]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from paceline.execute.prepare import Preparation
 
 _INTERVAL = 0.02  # seconds of training between two looks for messages
+_RESTING_BYTES = 2**29  # of paused networks; the driver has them all
 
 Open = Callable[[NetworkWork, LaneFacts], "tuple[Executor, Preparation | None]"]
 """Makes the executor of an engine, and what learns the space."""
@@ -165,10 +166,20 @@ class NetworkEngine:
                 self._send(learned_message(one))
             rest = tuple(event for event in update.events if not isinstance(event, SpaceChanged))
             update = replace(update, events=rest)
+        self._send(update_message(update, self._keep_paused(update)))
+
+    def _keep_paused(self, update: ExecutorUpdate) -> list[int]:
+        """Keeps the states of networks that pause, as far as there is room; returns which."""
+        kept = []
+        used = sum(map(_num_bytes, self._resting.values()))
         for event in update.events:
             if isinstance(event, TrialPaused) and event.number in update.snapshots:
-                self._resting[event.number] = update.snapshots[event.number].load()
-        self._send(update_message(update))
+                snapshot = update.snapshots[event.number].load()
+                used += _num_bytes(snapshot)
+                if used <= _RESTING_BYTES:
+                    self._resting[event.number] = snapshot
+                    kept.append(event.number)
+        return kept
 
     def _report_state(self) -> None:
         """Sends how many jobs wait, if that has changed."""
@@ -181,6 +192,10 @@ class NetworkEngine:
     def _fail(self, error: Exception) -> None:
         self._send(update_message(ExecutorUpdate(error=error)))
         self.close()
+
+
+def _num_bytes(snapshot: TrialSnapshot) -> int:
+    return sum(leaf.nbytes for leaf in (*snapshot.leaves, *(snapshot.best or ())))
 
 
 def _networks(work: NetworkWork, facts: LaneFacts) -> "tuple[Executor, Preparation | None]":

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _FIELDS = ("workers",)
 _CORES = 4  # of an engine on a CPU by default
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
+_BACKEND = "KERAS_BACKEND"
 _PREALLOCATE = "XLA_PYTHON_CLIENT_PREALLOCATE"
 
 
@@ -78,7 +79,7 @@ class Processes:
         from paceline.execute.engines.driver import EngineExecutor
         from paceline.execute.engines.process_engine import ProcessSupply
 
-        return EngineExecutor(work, ProcessSupply(places(self.workers)))
+        return EngineExecutor(work, ProcessSupply(places(self.workers, work.backend)))
 
 
 def no_function() -> InvalidInput:
@@ -89,8 +90,12 @@ def no_function() -> InvalidInput:
     )
 
 
-def places(workers: int | None) -> "list[EnginePlace]":
+def places(workers: int | None, backend: str) -> "list[EnginePlace]":
     """Where engines run: each on a share of the cores, on a GPU machine with one GPU.
+
+    Args:
+        workers: how many; None for the default number.
+        backend: of Keras; set there before the script of this process is run again.
 
     Raises:
         InvalidInput: more engines than GPUs.
@@ -112,7 +117,7 @@ def places(workers: int | None) -> "list[EnginePlace]":
         )
     count = workers or len(environments) or min(len(own), max(2, math.ceil(len(own) / _CORES)))
     return [
-        EnginePlace(cores, environments[i] if environments else {})
+        EnginePlace(cores, {_BACKEND: backend, **(environments[i] if environments else {})})
         for i, cores in enumerate(shares(own, count))
     ]
 

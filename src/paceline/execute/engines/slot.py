@@ -1,11 +1,12 @@
 """An engine as the driver sees it, and the choice among several."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from paceline.core.events import TrialStarted
+from paceline.core.events import TrialPaused, TrialStarted
+from paceline.execute.base import ExecutorUpdate
 from paceline.execute.engines.contents import Jobs, jobs_message
 from paceline.execute.engines.link import Link
 from paceline.execute.engines.messages import Message
@@ -25,7 +26,8 @@ class EngineSlot:
         trainings: those that are open there, by their longest trial.
         unstarted: trials that were sent and have not started to train.
         hints: of the programs that it has compiled or will.
-        resting: the epochs of the networks that are paused there, by trial.
+        resting: the networks that are paused there, by trial: the epoch of the state that the
+            engine keeps, or None if it has to get the state again.
         waiting: its jobs that are not built, as of its last message.
         is_stopped: whether it has sent its last update.
     """
@@ -36,7 +38,7 @@ class EngineSlot:
     trainings: dict[int, SharedTraining] = field(default_factory=dict)
     unstarted: set[int] = field(default_factory=set)
     hints: set[object] = field(default_factory=set)
-    resting: dict[int, int] = field(default_factory=dict)
+    resting: dict[int, int | None] = field(default_factory=dict)
     waiting: int = 0
     is_stopped: bool = False
 
@@ -83,6 +85,26 @@ class EngineSlot:
     def take_start(self, event: TrialStarted) -> None:
         """Notes that a trial trains."""
         self.unstarted.discard(event.number)
+
+    def take_pauses(self, update: ExecutorUpdate, kept: Collection[int]) -> None:
+        """Notes which networks are paused in the engine.
+
+        Args:
+            update: what it has reported.
+            kept: trials whose state it keeps.
+        """
+        for event in update.events:
+            if isinstance(event, TrialPaused):
+                number = event.number
+                self.resting[number] = update.snapshots[number].epoch if number in kept else None
+
+    def forget(self, trials: Collection[int]) -> None:
+        """Frees those of some networks that are paused there."""
+        own = [trial for trial in trials if trial in self.resting]
+        for trial in own:
+            del self.resting[trial]
+        if own:
+            self.link.send(Message("forget", {"trials": own}))
 
     def remove(self, trial: int) -> None:
         """Removes a trial that does not train any more."""
