@@ -236,6 +236,15 @@ def test_a_network_that_leaves_its_merged_program_is_traced(tmp_path: Path) -> N
     assert not later.traced.of_other_sizes
 
 
+def test_networks_of_other_sizes_are_wrong_if_steps_do_not_follow_from_sizes() -> None:
+    found = session((5, 7, 6, 8))
+    assert found.of_other_sizes == [False, False, True, True]
+    assert found.networks[0].traced is not None
+    found.preparation.traces.doubt_other_sizes(found.networks[0].traced.structure_key)
+    assert found.preparation.take_wrong() == [2, 3]
+    assert found.preparation.take_wrong() == []
+
+
 def test_a_network_that_cannot_be_built_again_fails_alone() -> None:
     builds: Counter[int] = Counter()
 

@@ -167,6 +167,7 @@ class NetworkMerging:
             structure.check(traced)
         except CannotMerge:
             traces.compared_sizes(traced.structure_key, are_right=False)
+            traces.doubt_other_sizes(traced.structure_key)
             raise
         if structure.differing(sizes):
             traces.compared_sizes(traced.structure_key, are_right=True)

@@ -247,6 +247,17 @@ class TraceCache(Generic[N]):
                 if (structure.is_predictable, structure.follows_sizes) != before:
                     self._keep(key, structure)
 
+    def doubt_other_sizes(self, structure_key: str) -> None:
+        """Puts networks in doubt that have the steps of one of other sizes, whatever a trace gives.
+
+        The steps of another network of their structure do not follow from its sizes.
+        """
+        for structure in self._structures.values():
+            if structure.like.structure_key == structure_key:
+                other = [one for one in structure.predicted if one.of_other_sizes]
+                self.doubtful += [replace(one, constants="") for one in other]
+                structure.predicted = [one for one in structure.predicted if one not in other]
+
     def _trace_or_predict(
         self,
         model: keras.Model,
