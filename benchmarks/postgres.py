@@ -3,7 +3,6 @@
 It starts a server of its own on this machine; PostgreSQL's programs have to be installed.
 """
 
-import shutil
 import uuid
 
 from tests.store.postgres_server import Server, programs
@@ -46,8 +45,7 @@ def run(options: Options) -> Result:
             }
         )
     finally:
-        server.stop("immediate")
-        shutil.rmtree(server.folder, ignore_errors=True)
+        server.end()
     cost = {name: Spread.of(one, "milliseconds") for name, one in answers.items()}
     cpu = {name: Spread.of(one, "cpu_milliseconds") for name, one in answers.items()}
     _, alone, beside = cost.values()

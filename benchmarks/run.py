@@ -43,6 +43,7 @@ BENCHMARKS = (
     "memory",
     "budget",
     "ordered",
+    "cluster",
     "postgres",
     "ray_cluster",
     "several_engines",

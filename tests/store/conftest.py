@@ -1,6 +1,5 @@
 """A PostgreSQL server for the tests, started once."""
 
-import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,8 +19,7 @@ def server() -> Iterator[Server]:
     try:
         yield running
     finally:
-        running.stop("immediate")
-        shutil.rmtree(running.folder, ignore_errors=True)
+        running.end()
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ class Server:
         password = self.folder / "password"
         password.write_text(PASSWORD)
         password.chmod(0o644)
+        self._guard = self._guarded()
         options = ["--username=tester", "--auth=scram-sha-256", "--no-sync", "--locale=C"]
         data = ["-D", str(self.folder / "data"), f"--pwfile={password}", "--encoding=UTF8"]
         self._run("initdb", *data, *options)
@@ -45,6 +46,23 @@ class Server:
 
     def dsn(self, database: str = "tester") -> str:
         return f"postgresql://tester:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+    def end(self) -> None:
+        """Stops the server and removes its folder."""
+        self._guard.communicate()
+
+    def _guarded(self) -> "subprocess.Popen[bytes]":
+        """A process that ends the server when its input ends, as it does if this one is killed."""
+        program, data = str(self._programs / "pg_ctl"), str(self.folder / "data")
+        script = 'cat; "$0" -D "$1" -m immediate stop; rm -rf "$2"'
+        return subprocess.Popen(
+            ["sh", "-c", script, program, data, str(self.folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=self._user,
+            start_new_session=True,
+        )
 
     def execute(self, statement: str, database: str = "tester") -> None:
         """Executes a statement as the user ``tester``."""

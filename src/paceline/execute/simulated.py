@@ -101,6 +101,10 @@ class SimulatedExecutor:
             self._waiting.append(trial)
         self._fill()
 
+    def advance(self, clock: float) -> None:
+        """Sets the clock to a later time, such as that at which a study is ready to go on."""
+        self._clock = max(self._clock, clock)
+
     def forget(self, trials: Sequence[int]) -> None:
         """Discards paused trials."""
         for number in trials:
@@ -111,7 +115,7 @@ class SimulatedExecutor:
         updates = [ExecutorUpdate(tuple(self._pending))] if self._pending else []
         self._pending = []
         if self._lanes:
-            self._clock = self._lanes[0][0]
+            self.advance(self._lanes[0][0])
         ended = []
         while self._lanes and self._lanes[0][0] <= self._clock:
             ended.append(heapq.heappop(self._lanes)[2])
