@@ -1,5 +1,7 @@
 """A simulated cluster of a thousand workers: what the driver needs, and how long workers wait."""
 
+from functools import partial
+
 from benchmarks.measure import Answer, Options, Spread, ask, in_turn
 from benchmarks.report import Finding, Result
 
@@ -31,10 +33,7 @@ def run(options: Options) -> Result:
         return ask("paceline", "benchmarks.ours.cluster", {**common, **request, "seed": repeat + 1})
 
     answers = in_turn(
-        {
-            name: (options.repeats, lambda repeat, one=request: side(one, repeat))
-            for name, request in sides.items()
-        }
+        {name: (options.repeats, partial(side, request)) for name, request in sides.items()}
     )
     cost = {name: Spread.of(found, "driver_milliseconds") for name, found in answers.items()}
     idle = {name: Spread.of(found, "idle") for name, found in answers.items()}

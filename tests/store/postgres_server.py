@@ -50,6 +50,7 @@ class Server:
     def end(self) -> None:
         """Stops the server and removes its folder."""
         self._guard.communicate()
+        shutil.rmtree(self.folder, ignore_errors=True)  # its name, where only root may remove it
 
     def _guarded(self) -> "subprocess.Popen[bytes]":
         """A process that ends the server when its input ends, as it does if this one is killed."""
