@@ -39,6 +39,7 @@ class JoinedWorker:
         link: the study's end of the connection.
         memory: bytes of memory in use, if they are more than the limit; else 0.
         has_asked: whether it has asked for messages.
+        is_taken: whether the study uses it.
         is_open: whether messages can be exchanged.
         is_ready: whether its first message has arrived, that it can work.
         outbox, inbox: the messages to and from it.
@@ -61,7 +62,7 @@ class JoinedWorker:
         self.key, self.process, self.name = key, process, name
         self.link: Connection = OutboxLink(ours, self._put)
         self.memory = 0
-        self.has_asked = self.is_ready = False
+        self.has_asked = self.is_ready = self.is_taken = False
         self.outbox, self.inbox = Outbox(), Inbox(MOST_BYTES)
         self._theirs, self._inner = theirs, Connection(os.dup(theirs.fileno()))
         self._lock = threading.Lock()  # held while a message is passed on

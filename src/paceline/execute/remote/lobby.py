@@ -91,6 +91,8 @@ class Lobby:
             self._heard.pop(key, None)
         if worker is not None:
             worker.end(reason, loss)
+            if not worker.is_taken:  # nobody else closes it
+                worker.close()
         self.changed()
 
     def leave(self, process: str) -> None:
@@ -139,6 +141,7 @@ class Lobby:
             ready = next((one for one in self._free if one.is_ready), None)
             if ready is not None:
                 self._free.remove(ready)
+                ready.is_taken = True
             return ready
 
     def changed(self) -> None:
@@ -149,8 +152,12 @@ class Lobby:
 
     def finish(self) -> None:
         """The study has ended: whoever asks is told so."""
+        self.is_over = True
+        self.close()
+
+    def close(self) -> None:
+        """Ends all connections."""
         with self._lock:
-            self.is_over = True
             workers = list(self._workers.values())
         for worker in workers:
             worker.close()

@@ -101,6 +101,7 @@ class StudyServer:
                 done.result()
         self._thread.join()
         self._address.socket.close()
+        self.lobby.close()
 
     # -- the thread
 
