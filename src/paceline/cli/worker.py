@@ -56,7 +56,10 @@ def worker(
             fix="The study prints it when it is started, unless it was given one.",
         )
     invitation = Invitation(
-        Path(study).resolve().name, StudyAddress(server), token, parse_seconds(patience)
+        Path(study).resolve().name,
+        StudyAddress(server),
+        token,
+        parse_seconds(patience, "--patience"),
     )
     joined = RemoteWorker(invitation, lambda line: echo(line, err=True))
     with _ending_by_signal(joined) as received:

@@ -156,7 +156,7 @@ class StudyClient:
         response = self._connection.getresponse()
         answer, status = response.read(BODY_BYTES + 1), response.status
         if response.headers.get(SERVER) is None:
-            if status >= 500:  # a proxy whose server is away
+            if status in (502, 503, 504):  # a proxy whose server is away
                 raise http.client.HTTPException(f"it answers {status} {response.reason}")
             raise InvalidInput(
                 f"what answers at {self._address.url} is no study's server ({status} "

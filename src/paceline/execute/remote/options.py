@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from paceline.execute.function_call import Function
     from paceline.execute.process_worker import Load
     from paceline.execute.remote.server import StudyServer
+    from paceline.serving.address import Address
 
 PORT = 8643
 """The default port, if it is free."""
@@ -84,26 +85,42 @@ class WorkerServer:
             InvalidInput: the address cannot be used, the token is not usable, or the work cannot
                 be sent to other processes.
         """
+        server, is_own = self._server_of(work.study)
+        close = partial(server.close, is_over=True) if is_own else None
         if not isinstance(work, FunctionWork):
-            raise InvalidInput(
-                "executor is 'workers', which call functions, and networks are tuned",
-                expected="executor=None: networks train together as compiled programs of this "
-                "process",
-            )
+            from paceline.execute.engines.driver import EngineExecutor
+            from paceline.execute.remote.engines import JoinedEngines
+
+            return EngineExecutor(work, JoinedEngines(server.lobby, self.workers, close))
         from paceline.execute.function_executor import FunctionExecutor
         from paceline.execute.remote.supply import JoinedSupply
 
         load = work.load or self.loader(work.function)
-        server, is_own = self._server_of(work.study)
-        close = partial(server.close, is_over=True) if is_own else None
         supply = JoinedSupply(
             server.lobby, load, work.metric, self.workers, work.limits.memory, close
         )
         return FunctionExecutor.of(work, supply)
 
     def num_calls(self) -> int:
-        """How many calls are expected to run at once; workers may join and leave at any time."""
+        """How many calls are expected to run at once; workers may join and leave at any time.
+
+        Raises:
+            InvalidInput: the address cannot be used, or the token is not usable.
+        """
+        self.check()
         return self.workers or _EXPECTED_WORKERS
+
+    def check(self) -> None:
+        """Checks the address and the token, before anything of a study is written.
+
+        Raises:
+            InvalidInput: one of them cannot be used.
+        """
+        from paceline.execute.remote.signing import given_token
+
+        given_token()
+        if self.address not in _running:
+            self._listening().socket.close()
 
     def loader(self, function: "Function") -> "Load":
         """How a worker gets the function.
@@ -130,13 +147,10 @@ class WorkerServer:
         from paceline.execute.remote.lobby import Lobby
         from paceline.execute.remote.server import StudyServer
         from paceline.execute.remote.signing import TOKEN, given_token, new_token
-        from paceline.serving.address import listen
 
         given = given_token()
         token = given or new_token()
-        host, _, port = (self.address or "").rpartition(":")
-        host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
-        address = listen(host, int(port) if port else None, PORT)
+        address = self._listening()
         command = f"{command_line('worker', study or 'STUDY')} --server {address.url().rstrip('/')}"
         # neither a note nor in the log, since a token that was drawn is in it
         if given is None:
@@ -148,6 +162,13 @@ class WorkerServer:
         server = StudyServer(address, token, Lobby(), _tell)
         server.study = study
         return server
+
+    def _listening(self) -> "Address":
+        from paceline.serving.address import listen
+
+        host, _, port = (self.address or "").rpartition(":")
+        host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
+        return listen(host, int(port) if port else None, PORT)
 
     def _close(self) -> None:
         """Ends the server with the call of Paceline; workers of an interrupted study wait."""

@@ -14,6 +14,9 @@ from typing import Any
 from paceline.execute.function_call import encoded
 from paceline.execute.process_worker import Load, find
 
+FUNCTION, ENGINE = "function", "engine"
+"""The kinds of the first message to a worker: what its process has to be."""
+
 
 def function_work(load: Load, metric: str, memory_limit: int | None) -> list[bytes]:
     """The messages that give a worker a function to call.
@@ -28,14 +31,17 @@ def function_work(load: Load, metric: str, memory_limit: int | None) -> list[byt
     by_name = load.func is find
     module, name = load.args if by_name else ("", "")
     head = encoded(
-        "function", metric=metric, memory=memory_limit, module=module, name=name, by_name=by_name
+        FUNCTION, metric=metric, memory=memory_limit, module=module, name=name, by_name=by_name
     )
     return [head] if by_name else [head, *load.args]
 
 
 def is_whole(messages: Sequence[bytes]) -> bool:
     """Whether all messages with the work have arrived."""
-    return len(messages) > 1 or bool(messages and json.loads(messages[0])["by_name"])
+    if not messages:
+        return False
+    head = json.loads(messages[0])
+    return len(messages) > 1 or head["kind"] == ENGINE or bool(head["by_name"])
 
 
 def loader(messages: Sequence[bytes]) -> tuple[Load, dict[str, Any]]:

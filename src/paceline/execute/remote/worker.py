@@ -1,8 +1,7 @@
 """A process that joins a study over HTTP, and what it does there.
 
-This process exchanges messages with the study and keeps the connection alive; the function runs in
-a process of its own (`paceline.execute.process_worker`), which can be killed, and whose load does
-not delay signs of life.
+This process exchanges messages with the study and keeps the connection alive; functions and networks
+run in a process of their own, which can be killed, and whose load does not delay signs of life.
 """
 
 import json
@@ -10,23 +9,25 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from typing import Any
 
-from paceline.core import InvalidInput, PacelineError
-from paceline.execute.process_worker import ProcessWorker
+from paceline.core import PacelineError
 from paceline.execute.ray.versions import versions
+from paceline.execute.remote.children import Child, started
 from paceline.execute.remote.client import Gone, Stopped, StudyAddress, StudyClient
 from paceline.execute.remote.joined import MOST_BYTES
 from paceline.execute.remote.mailbox import Inbox, Outbox
-from paceline.execute.remote.shipped import is_whole, loader
+from paceline.execute.remote.shipped import is_whole
 
 _MEMORY_INTERVAL = 0.1  # seconds between two measurements of the memory in use
 _END_SECONDS = 5.0  # to send what is left, and to say that the worker ends
+_GIVING_SECONDS = 15.0  # for the states of networks; SLURM kills 30 seconds after SIGTERM
+_TRIES = 2  # starts of the process that works that fail one after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class RemoteWorker:
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._woken, self._wake = Pipe(duplex=False)
         self._was_there = self._is_away = False
+        self._is_ready, self._num_failed = False, 0
 
     def end(self) -> None:
         """Gives the current trial back and ends; callable by a handler of signals."""
@@ -139,7 +141,7 @@ class RemoteWorker:
 
     def _serve(self, connection: "_Connection") -> None:
         """Works over one connection."""
-        child: ProcessWorker | None = None
+        child: Child | None = None
         limit: int | None = None
         opening: list[bytes] = []
         try:
@@ -147,7 +149,7 @@ class RemoteWorker:
                 links = [connection.arrived, self._woken] + ([child.link] if child else [])
                 ready = wait(links, _MEMORY_INTERVAL if limit else None)
                 if self.stop.is_set():
-                    connection.end("its worker was told to end", "returned", leaves=True)
+                    self._give_back(child, connection)
                     return
                 if connection.arrived in ready:
                     for message in connection.received():
@@ -157,8 +159,8 @@ class RemoteWorker:
                             continue
                         opening.append(message)
                         if is_whole(opening):
-                            load, head = loader(opening)
-                            child, limit = ProcessWorker(load, head["metric"]), head["memory"]
+                            child = started(opening)
+                            limit, self._is_ready = child.memory_limit, False
                 if child is not None and child.link in ready:
                     self._pass_on(child, connection)
                 if child is not None and limit is not None and (used := child.memory) > limit:
@@ -169,28 +171,43 @@ class RemoteWorker:
                 child.close()
             connection.close()
 
-    def _pass_on(self, child: ProcessWorker, connection: "_Connection") -> None:
-        """Passes a message of the process that calls the function on to the study."""
+    def _pass_on(self, child: Child, connection: "_Connection") -> None:
+        """Passes a message of the process that works on to the study."""
         try:
             message = child.link.recv_bytes()
         except (EOFError, OSError):
             reason = child.death(_END_SECONDS) or "its process has closed its connection"
-            connection.end(reason, "own")
-            raise Ended from None
-        content: dict[str, Any] = json.loads(message)
-        if content["kind"] == "import_failed":
-            reason = f"the function cannot be loaded ({content['error']})"
-            connection.end(reason, "worker", leaves=True, refused=True)
+            self._num_failed += not self._is_ready
+            is_useless = self._num_failed >= _TRIES
+            connection.end(reason, "own", leaves=is_useless, refused=is_useless)
             raise Ended(
-                InvalidInput(
-                    f"the function of the study cannot be loaded here ({content['error']})",
-                    expected="a function that this process can import",
-                    fix="Install its module, or start the worker where it can be imported "
-                    "(PYTHONPATH). Functions of the script itself are sent with all that they "
-                    "refer to in it.",
+                PacelineError(
+                    f"The process that works for the study has ended {_TRIES} times before it "
+                    f"could begin; the last time: {reason}"
                 )
-            )
+                if is_useless
+                else None
+            ) from None
+        if not self._is_ready:
+            if (error := child.refusal(message)) is not None:
+                connection.end(str(error), "worker", leaves=True, refused=True)
+                raise Ended(error)
+            if child.kind(message) == "ready":
+                self._is_ready, self._num_failed = True, 0
         connection.send(message)
+
+    def _give_back(self, child: Child | None, connection: "_Connection") -> None:
+        """Sends the states of what runs, if there are any, and says that this worker ends."""
+        if child is not None and child.gives_back and self._is_ready:
+            until = time.monotonic() + _GIVING_SECONDS
+            with suppress(EOFError, OSError):
+                child.give_back()
+                while child.link.poll(max(0.0, until - time.monotonic())):
+                    message = child.link.recv_bytes()
+                    connection.send(message)
+                    if child.kind(message) == "stopped":
+                        break
+        connection.end("its worker was told to end", "returned", leaves=True)
 
 
 class _Connection:

@@ -184,6 +184,7 @@ class Engine:
             one_by_one=one_by_one,
             num_configs=num_configs,
             num_repeats=num_repeats,
+            study=self.definition.directory.name,
         )
 
     def _data(self, parts: Sequence[Parts] | None) -> Any:
