@@ -65,7 +65,7 @@ def worker(
     with _ending_by_signal(joined) as received:
         joined.run()
     if received:
-        echo("Told to end; a trial that ran here goes back to the study.", err=True)
+        echo("Told to end.", err=True)
         raise typer.Exit(128 + received[0])
     echo(f"Study {invitation.study} has ended.", err=True)
 

@@ -1,7 +1,8 @@
 """A process that joins a study over HTTP, and what it does there.
 
-This process exchanges messages with the study and keeps the connection alive; functions and networks
-run in a process of their own, which can be killed, and whose load does not delay signs of life.
+This process exchanges messages with the study and keeps the connection alive; functions and
+networks run in a process of their own, which can be killed, and whose load does not delay signs of
+life.
 """
 
 import json
