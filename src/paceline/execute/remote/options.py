@@ -25,7 +25,7 @@ _EXPECTED_WORKERS = 8
 _FIELDS = ("address", "workers")
 _UNENCRYPTED = (
     "Other machines can reach this address. Messages are signed, so that nobody without the token "
-    "can take part, but not encrypted: who can listen to the network can read the function, "
+    "can take part, but not encrypted: who can listen to the network can read the function, data, "
     "configurations and scores. docs/workers.md has how to use TLS or an SSH tunnel."
 )
 
@@ -45,7 +45,8 @@ class WorkerServer:
     Attributes:
         address: where workers join, a host and a port, such as ``"0.0.0.0:8643"``; None for
             ``"127.0.0.1:8643"``, or another port of this machine if that is taken.
-        workers: how many calls run at once at most; None for as many as there are workers.
+        workers: how many calls, or engines of networks, run at once at most; None for as many as
+            there are workers.
     """
 
     name: ClassVar[str] = "workers"
@@ -75,8 +76,14 @@ class WorkerServer:
 
     @classmethod
     def of(cls, settings: ExecutionSettings) -> "WorkerServer":
-        """The executor of a study with these settings."""
-        return cls(**{name: getattr(settings, name) for name in _FIELDS})
+        """The executor of a study with these settings.
+
+        Raises:
+            InvalidInput: the address cannot be used, or the token is not usable.
+        """
+        made = cls(**{name: getattr(settings, name) for name in _FIELDS})
+        made.check()  # before anything of a study is written
+        return made
 
     def __call__(self, work: Work) -> Executor:
         """Makes the executor.
@@ -102,16 +109,11 @@ class WorkerServer:
         return FunctionExecutor.of(work, supply)
 
     def num_calls(self) -> int:
-        """How many calls are expected to run at once; workers may join and leave at any time.
-
-        Raises:
-            InvalidInput: the address cannot be used, or the token is not usable.
-        """
-        self.check()
+        """How many calls are expected to run at once; workers may join and leave at any time."""
         return self.workers or _EXPECTED_WORKERS
 
     def check(self) -> None:
-        """Checks the address and the token, before anything of a study is written.
+        """Checks the address and the token.
 
         Raises:
             InvalidInput: one of them cannot be used.
