@@ -2,13 +2,16 @@
 
 import os
 import queue
+import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from multiprocessing import Pipe
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.execute.engine_threads import FACTS
 from tests.execute.test_execute_engines import (
@@ -19,8 +22,9 @@ from tests.execute.test_execute_engines import (
     _simulated,
     _trained,
 )
-from tests.execute.test_execute_remote import WAIT, Served
+from tests.execute.test_execute_remote import TOKEN, WAIT, Served, started
 
+import paceline
 from paceline.core import InvalidInput, PacelineError
 from paceline.core.events import EpochMeasured, Noted
 from paceline.execute import Executor, NetworkWork
@@ -30,6 +34,7 @@ from paceline.execute.engines.messages import Message, decoded, encoded
 from paceline.execute.remote import worker as remote_worker
 from paceline.execute.remote.children import EngineChild
 from paceline.execute.remote.engines import JoinedEngines
+from paceline.serving.address import listen
 from paceline.testing.executors import NetworkExecutorContract, TrialLog, finish, small_network
 
 WORK = NetworkWork(small_network, _DATA, _OPTIONS, _SPACE)
@@ -61,8 +66,11 @@ class EngineThread(EngineChild):
             self._inbox.put(None)
 
     def _run(self) -> None:
-        run_engine(self._inbox, self._send, lambda: FACTS, _simulated)
+        self._answer()
         self._shut()
+
+    def _answer(self) -> None:
+        run_engine(self._inbox, self._send, lambda: FACTS, _simulated)
 
     def _shut(self) -> None:
         """Ends the connection."""
@@ -200,14 +208,60 @@ def test_no_more_engines_than_wanted(
         _trained(log, jobs)
 
 
+class NetworkThread(EngineThread):
+    """An engine in a thread that trains; there may be one at a time, as Keras has global state."""
+
+    def _answer(self) -> None:
+        run_engine(self._inbox, self._send, lambda: FACTS)
+
+
 @pytest.mark.exhaustive
 class TestJoinedEngines(NetworkExecutorContract):
     @pytest.fixture
-    def executor(self, served: Served, joined: Joined) -> Any:
+    def executor(
+        self, served: Served, joined: Joined, monkeypatch: pytest.MonkeyPatch
+    ) -> Callable[[NetworkWork], Executor]:
+        monkeypatch.setattr(remote_worker, "started", NetworkThread)
         joined.add()
-        joined.add()
+        return lambda work: EngineExecutor(work, JoinedEngines(served.lobby, None), FACTS)
 
-        def make(work: NetworkWork) -> Executor:
-            return EngineExecutor(work, JoinedEngines(served.lobby, None))
 
-        return make
+@pytest.mark.exhaustive
+def test_a_study_of_networks_is_the_same_with_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two commands ``paceline worker`` train it; one is told to end while it trains."""
+    monkeypatch.setenv("PACELINE_WORKER_TOKEN", TOKEN)
+    address = listen(port=0)
+    port = address.port
+    address.socket.close()
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(96, 4)).astype("float32")
+    data = x, (x[:, 0] - x[:, 1] ** 2).astype("float32")
+    options: dict[str, Any] = {
+        "objective": "val_loss",
+        "trials": 6,
+        "epochs": 4,
+        "batch_size": 16,
+        "search": "random",
+        "final": False,
+        "seed": 1,
+        "display": False,
+    }
+    alone = paceline.tune(small_network, data, study=tmp_path / "alone", **options)
+    url = f"http://127.0.0.1:{port}"
+    workers = [started(tmp_path, url), started(tmp_path, url)]
+
+    class Ending(paceline.Callback):
+        def on_trial_end(self, study: Any, trial: Any) -> None:
+            if trial.number == 0:
+                workers[0].send_signal(signal.SIGTERM)
+
+    where = {"executor": "workers", "address": f"127.0.0.1:{port}", "callbacks": [Ending()]}
+    joined = paceline.tune(small_network, data, study=tmp_path / "study", **options, **where)
+    ends = [worker.communicate(timeout=WAIT)[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [143, 0], ends
+    assert [trial.config for trial in joined.trials] == [trial.config for trial in alone.trials]
+    assert [trial.state for trial in joined.trials] == [trial.state for trial in alone.trials]
+    scores = [[trial.score or 0.0 for trial in one.trials] for one in (joined, alone)]
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-5)
