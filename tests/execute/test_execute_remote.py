@@ -395,7 +395,7 @@ def test_a_function_that_cannot_be_imported_ends_its_worker_only(served: Served)
         served.lobby.attach(lambda worker: worker.link.send_bytes(message), lambda: None)
         with pytest.raises(InvalidInput, match=r"cannot be loaded here .ModuleNotFoundError"):
             served.worker().run()
-        assert "cannot work: the function cannot be loaded" in served.refusals[0]
+        assert "cannot work: the function of the study cannot be loaded" in served.refusals[0]
         assert not executor.is_idle
 
 
