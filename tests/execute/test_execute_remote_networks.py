@@ -257,7 +257,11 @@ def test_a_study_of_networks_is_the_same_with_workers(
             if trial.number == 0:
                 workers[0].send_signal(signal.SIGTERM)
 
-    where = {"executor": "workers", "address": f"127.0.0.1:{port}", "callbacks": [Ending()]}
+    where: dict[str, Any] = {
+        "executor": "workers",
+        "address": f"127.0.0.1:{port}",
+        "callbacks": [Ending()],
+    }
     joined = paceline.tune(small_network, data, study=tmp_path / "study", **options, **where)
     ends = [worker.communicate(timeout=WAIT)[1] for worker in workers]
     assert [worker.returncode for worker in workers] == [143, 0], ends
