@@ -56,8 +56,8 @@ def test_a_study_by_its_url(url: str, server: Server, caplog: pytest.LogCaptureF
         done = CliRunner().invoke(app, [command, url])
         assert done.exit_code == 0, done.output
         shown.append(done.output)
-    listed = CliRunner().invoke(app, ["list", server.dsn()]).output
-    assert url.rpartition("/")[2] in listed.replace("\n", "")
+    listed = CliRunner().invoke(app, ["list", "--json", server.dsn()]).output
+    assert url.rpartition("/")[2] in listed
     files = [path for path in study.directory.rglob("*") if path.is_file()]
     assert {path.name for path in files} >= {"store.json", "report.html", "paceline.log"}
     shown += [path.read_text("utf-8") for path in files]
@@ -67,6 +67,7 @@ def test_a_study_by_its_url(url: str, server: Server, caplog: pytest.LogCaptureF
     assert url.replace(f":{PASSWORD}", "") in shown[1]
 
 
+@pytest.mark.exhaustive
 def test_the_same_study_as_in_a_directory(url: str, tmp_path: Path) -> None:
     options: dict[str, Any] = {"seed": 7, "display": False, "final": False, "trials": 8}
     studies = [
@@ -77,6 +78,7 @@ def test_the_same_study_as_in_a_directory(url: str, tmp_path: Path) -> None:
     assert first == second
 
 
+@pytest.mark.exhaustive
 def test_names_of_studies(server: Server) -> None:
     """Every name is another study, and another directory below the one for the files."""
     base = f"{server.dsn()}/{uuid.uuid4().hex}"

@@ -35,6 +35,7 @@ def on_another_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PACELINE_STATE", str(tmp_path / uuid.uuid4().hex))
 
 
+@pytest.mark.exhaustive
 def test_files_at_a_url(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Checkpoints and models are there; another machine reads them and continues."""
     place = tmp_path / "bucket"

@@ -52,7 +52,10 @@ def list_studies(
         bool, typer.Option("--json", help="Print everything as a list of JSON objects.")
     ] = False,
 ) -> None:
-    """List the studies of a folder or a database: their states, trials and best scores."""
+    """List the studies of a folder or a database.
+
+    Their states, numbers of trials, best scores and times.
+    """
     from paceline.report.listing import studies_in
 
     found = list(studies_in(where))
