@@ -19,7 +19,7 @@ def cluster(
         bool, typer.Option("--json", help="Print everything as one JSON object.")
     ] = False,
 ) -> None:
-    """Show the nodes of a Ray cluster, and what Paceline's workers do there."""
+    """Show a Ray cluster: its nodes, and Paceline's workers."""
     from paceline.core import process_state
     from paceline.execute.ray.overview import overview
     from paceline.settings.execution import ray_address

@@ -37,7 +37,9 @@ def worker(
         str, typer.Option(help="How long to wait for a server that does not answer, such as 5m.")
     ] = "5m",
 ) -> None:
-    """Join a study that runs with --executor workers, and work for it until it ends.
+    """Join a study that runs with --executor workers.
+
+    It works for it until it ends.
 
     The worker runs the code that the study sends. Any number of workers may join and leave at any
     time. When it is told to end (SIGTERM, as SLURM sends it, or Ctrl+C), its trial goes back to the
