@@ -4,6 +4,7 @@ Request: ``trials, seed, tool``. Answer: ``seconds``.
 """
 
 import json
+import os
 import sys
 import tempfile
 import time
@@ -49,6 +50,7 @@ def seconds(request: Mapping[str, Any], directory: Path) -> float:
         seed=request["seed"],
         display=False,
     )
+    os.chdir(directory)  # MLflow puts artifacts there
     began = time.perf_counter()
     exporters.export(study.directory, exporter(request["tool"], directory))
     return time.perf_counter() - began

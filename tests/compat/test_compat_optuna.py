@@ -1,5 +1,6 @@
 """Scripts for Optuna, carried out by Paceline."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,70 @@ def test_other_names_are_those_of_optuna() -> None:
     study = optuna.create_study(seed=1)
     study.optimize(objective, n_trials=2)
     assert study.best_trial.value == pytest.approx(min(trial.value for trial in study.trials))
+
+
+def test_a_study_of_optuna_itself_is_carried_on(tmp_path: Path) -> None:
+    import optuna as theirs
+
+    url = f"sqlite:///{tmp_path / 'optuna.db'}"
+    old = theirs.create_study(study_name="old", storage=url)
+    old.optimize(objective, n_trials=2)
+    study = optuna.create_study(
+        study_name="old", storage=url, load_if_exists=True, directory=tmp_path / "study", seed=1
+    )
+    seen: list[int] = []
+    study.optimize(objective, n_trials=3, callbacks=[lambda s, trial: seen.append(trial.number)])
+    assert seen == [2, 3, 4]
+    assert len(study.trials) == 5
+    elsewhere = optuna.load_study(study_name="old", storage=url, directory=tmp_path / "other")
+    elsewhere.optimize(objective, n_trials=2)
+    assert [trial.number for trial in elsewhere.trials] == list(range(7))
+
+
+def test_after_an_objective_was_mended_the_study_goes_on(tmp_path: Path) -> None:
+    def broken(trial: Any) -> float:
+        raise NameError("nonsense")
+
+    study = optuna.create_study(seed=1, directory=tmp_path / "study")
+    for _ in range(2):
+        with pytest.raises(NameError, match="nonsense"):
+            study.optimize(broken, n_trials=3)
+    study.optimize(objective, n_trials=3)
+    assert [trial.state.name for trial in study.trials] == ["FAIL"] * 2 + ["COMPLETE"] * 3
+
+
+def test_numbers_are_those_of_optuna_also_where_trials_end_in_another_order() -> None:
+    values: dict[int, float] = {}
+    last = threading.Event()
+
+    def waits(trial: Any) -> float:
+        values[trial.number] = trial.suggest_float("x", 0, 1)
+        if trial.number == 1:  # ends after the next one
+            last.wait(60)
+        if trial.number == 2:
+            last.set()
+        return values[trial.number]
+
+    study = optuna.create_study(seed=1)
+    study.optimize(waits, n_trials=5, n_jobs=2)
+    assert {trial.number: trial.params["x"] for trial in study.trials} == values
+
+
+def test_an_interruption_ends_the_study_and_pruning_all_trials_does_not_raise() -> None:
+    def interrupted(trial: Any) -> float:
+        if trial.number == 1:
+            raise KeyboardInterrupt
+        return float(trial.suggest_float("x", 0, 1))
+
+    study = optuna.create_study(seed=1)
+    with pytest.raises(KeyboardInterrupt):
+        study.optimize(interrupted, n_trials=5)
+    assert len(study.trials) == 2
+
+    def prunes(trial: Any) -> float:
+        trial.suggest_float("x", 0, 1)
+        raise optuna.TrialPruned
+
+    study = optuna.create_study(seed=1)
+    study.optimize(prunes, n_trials=3)
+    assert {trial.state.name for trial in study.trials} == {"PRUNED"}

@@ -298,3 +298,58 @@ def _records(stored: bytes) -> list[Any]:
             records.append(record)
             part = b""
     return records
+
+
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
+def test_mlflow_gets_names_that_it_accepts(tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="needs the extra mlflow")
+
+    def odd(hp: Any) -> float:
+        return float(hp.Float("lr:a=b%", 0, 1))
+
+    paceline.optimize(odd, "max", trials=2, final=False, study=tmp_path / "study", seed=1)
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    client = mlflow.MlflowClient(uri)
+    client.create_experiment("odd", artifact_location=(tmp_path / "artifacts").as_uri())
+    export(tmp_path / "study", MLflow(uri, "odd"))
+    runs = client.search_runs([client.get_experiment_by_name("odd").experiment_id])
+    children = [run for run in runs if "paceline.trial" in run.data.tags]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert all(run.data.tags["paceline.name.lr:a_b_"] == "lr:a=b%" for run in children)
+    assert all(set(run.data.params) == {"lr:a_b_"} for run in children)
+
+
+@pytest.mark.parametrize("kind", [Tables, TensorBoard])
+def test_a_directory_has_one_study(study: Study, tmp_path: Path, kind: Any) -> None:
+    export(study.directory, kind(tmp_path / "out"))
+    run(tmp_path / "other", 1)
+    with pytest.raises(InvalidInput, match="has the files of another study"):
+        export(tmp_path / "other", kind(tmp_path / "out"))
+    export(study.directory, kind(tmp_path / "out"))
+
+
+@pytest.mark.parametrize(
+    ("to", "where"),
+    [
+        ("csv", "file"),
+        ("tensorboard", "file"),
+        ("optuna", "plain.db"),
+        ("optuna", "sqlite:////nowhere/optuna.db"),
+    ],
+)
+def test_a_target_that_cannot_be_written_is_a_clear_error(
+    study: Study, tmp_path: Path, to: str, where: str
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    place = where if "://" in where or to == "optuna" else str(tmp_path / where)
+    result = CliRunner().invoke(app, ["export", str(study.directory), "--to", to, "-o", place])
+    assert result.exit_code == 2
+    assert result.output.startswith("Error: ")
+    assert "expected" in result.output
+
+
+def test_arguments_of_exporters_are_checked() -> None:
+    with pytest.raises(InvalidInput, match="directory is 5"):
+        TensorBoard(5)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="mode is 'offlin'"):
+        WandB(mode="offlin")  # type: ignore[arg-type]

@@ -10,6 +10,8 @@ All other names of this module are those of the package ``optuna``, which has to
 
 import importlib
 import os
+import re
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -22,6 +24,7 @@ from paceline.api import optimize
 from paceline.compat.optuna_calls import NONE, OptunaObjective, OptunaTrial
 from paceline.core import AllTrialsFailed, InvalidInput, shown
 from paceline.core import Trial as PacelineTrial
+from paceline.core import TrialState as PacelineState
 from paceline.core.deprecation import depth_of_caller
 from paceline.exporters.base import ExportedStudy, require
 from paceline.exporters.optuna_storage import OptunaStorage
@@ -78,7 +81,9 @@ class OptunaStudy(_optuna.Study):  # type: ignore[misc, name-defined]
                 "create_study(..., steps=27).",
                 stacklevel=depth_of_caller(),
             )
-        self._directory = None if directory is None else Path(directory)
+        if directory is None:
+            directory = Path(tempfile.mkdtemp(prefix="paceline-optuna-")) / "study"
+        self._directory = Path(directory)
         self._search = "auto" if sampler is None else optuna_sampler(sampler)
         self._options: dict[str, Any] = {"final": final}
         if steps is not None:
@@ -125,8 +130,7 @@ class OptunaStudy(_optuna.Study):  # type: ignore[misc, name-defined]
         options = dict(self._options)
         if self._queue:
             options["start_with"], self._queue = self._queue, []
-        if self._directory is not None:
-            options["study"] = self._directory
+        options["study"] = self._directory
         self._is_stopping = False
         with _threads(n_jobs) as executor:
             try:
@@ -142,10 +146,10 @@ class OptunaStudy(_optuna.Study):  # type: ignore[misc, name-defined]
                     **options,
                 )
             except AllTrialsFailed:
-                if objective.error is None:
+                if objective.error is None and not objective.pruned:
                     raise
-        if self.paceline is not None:
-            self._directory = self.paceline.directory
+            finally:
+                self._leave_failures()
         if objective.error is not None:
             raise objective.error
 
@@ -191,9 +195,22 @@ class OptunaStudy(_optuna.Study):  # type: ignore[misc, name-defined]
 
     def _num_begun(self) -> int:
         """Trials of Paceline's study so far."""
-        if self._directory is None or not has_study(self._directory):
+        if not has_study(self._directory):
             return 0
         return len(load_paceline_study(self._directory).trials)
+
+    def _leave_failures(self) -> None:
+        """Begins another study of Paceline next time, if nothing in this one was of use.
+
+        A study whose first trials have all failed is not carried on; the objective may be mended.
+        """
+        if not has_study(self._directory):
+            return
+        trials = load_paceline_study(self._directory).trials
+        if trials and all(trial.state is PacelineState.FAILED for trial in trials):
+            name, _, number = self._directory.name.rpartition("-again-")
+            again = f"{name or self._directory.name}-again-{int(number) + 1 if name else 1}"
+            self._directory = self._directory.with_name(again)
 
 
 Study, Trial = OptunaStudy, OptunaTrial
@@ -241,7 +258,7 @@ def create_study(
         directions=directions,
     )
     if directory is None and storage is not None:
-        directory = Path("runs") / made.study_name
+        directory = _place(made.study_name)
     return OptunaStudy(
         made.study_name,
         place,
@@ -272,10 +289,15 @@ def load_study(
     Raises:
         KeyError: the storage has no study of this name.
     """
-    directory = Path("runs") / study_name if directory is None else directory
+    directory = _place(study_name) if directory is None else directory
     return OptunaStudy(
         study_name, storage, sampler, pruner, directory=directory, steps=steps, seed=seed
     )
+
+
+def _place(study_name: str) -> Path:
+    """Where the study of Paceline is by default, if there is a storage."""
+    return Path("runs") / re.sub(r"[^\w.-]", "_", study_name)
 
 
 def _schedule(pruner: Any) -> Literal["full", "median", "asha"]:
@@ -303,9 +325,28 @@ class _Watch(OptunaStorage, Callback):
         super().__init__()
         self._target, self._objective, self._callbacks = study, objective, callbacks
 
-    def open(self, study: ExportedStudy) -> Any:  # noqa: ARG002
-        """The study that exists already."""
-        return self._target
+    def begin(self, study: ExportedStudy) -> None:
+        """Adds to the study that exists already, which may have trials of its own."""
+        self.adopt(self._target, study)
+
+    def add(self, trial: PacelineTrial) -> None:
+        """Completes the trial that began to run, or adds it."""
+        if trial.number in self.known:
+            return
+        self.known.add(trial.number)
+        made, own = self.frozen(trial), self._objective.ids.pop(trial.number, None)
+        if own is None:
+            self._target.add_trial(made)
+            return
+        storage = self._target._storage
+        for name, distribution in made.distributions.items():
+            value = distribution.to_internal_repr(made.params[name])
+            storage.set_trial_param(own, name, value, distribution)
+        for step, value in made.intermediate_values.items():
+            storage.set_trial_intermediate_value(own, step, value)
+        for name, value in made.user_attrs.items():
+            storage.set_trial_user_attr(own, name, value)
+        storage.set_trial_state_values(own, state=made.state, values=made.values)
 
     def parameters(self, config: Mapping[str, Any]) -> Any:
         """With None as itself; Optuna's storages have no other categories than scalars."""
@@ -334,10 +375,16 @@ class _Watch(OptunaStorage, Callback):
         super().on_trial_end(study, trial)
         try:
             for callback in self._callbacks:
-                callback(self._target, self._target.get_trials(deepcopy=False)[-1])
+                callback(self._target, self._latest(trial.number))
         except Exception as error:
             self._objective.error = self._objective.error or error
         if self._objective.error is not None:
             study.stop("the objective or a callback has raised an exception")
         elif self._target._is_stopping:
             study.stop("study.stop() was called")
+
+    def _latest(self, number: int) -> Any:
+        """The trial in Optuna's study, by its number in Paceline's."""
+        trials = reversed(self._target.get_trials(deepcopy=False))
+        own = (one for one in trials if one.user_attrs.get("paceline", {}).get("trial") == number)
+        return next(own)

@@ -3,7 +3,10 @@
 import importlib
 import threading
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
+
+import numpy as np
 
 from paceline.core import InvalidInput
 from paceline.space import HyperParameters
@@ -16,15 +19,17 @@ class OptunaTrial:
     """The trial that an objective is called with; see ``optuna.trial.Trial``.
 
     Attributes:
-        number: the number of the trial in Paceline's study.
+        number: the number of the trial in the study of Optuna.
         study: the study.
+        datetime_start: when it began.
         user_attrs: what was set by `set_user_attr`.
     """
 
     def __init__(self, hp: HyperParameters, objective: "OptunaObjective") -> None:
         """Reports nothing yet."""
         self._hp, self._objective = hp, objective
-        self.number, self.study = hp.trial, objective.study
+        self.number, self.study = objective.begin(hp.trial), objective.study
+        self.datetime_start = datetime.now()
         self.user_attrs: dict[str, Any] = {}
         self._values: dict[str, Any] = {}
         self._num_reports = 0
@@ -64,6 +69,7 @@ class OptunaTrial:
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """One of the choices, which may be anything; stored by its ``repr`` if it is no scalar."""
+        choices = [one.item() if isinstance(one, np.generic) else one for one in choices]
         labels = {
             one if isinstance(one, bool | int | float | str) else repr(one): one for one in choices
         }
@@ -118,6 +124,7 @@ class OptunaObjective:
         study: the study, for ``trial.study``.
         steps: how often a full trial reports, if that is known.
         error: the first exception that ends the study.
+        ids: of the trials in Optuna's storage, by their number in Paceline's study.
         with_none: names of hyperparameters that have None among their categories.
         attributes: user attributes by trial, until they are stored.
         pruned: trials that have pruned themselves.
@@ -135,10 +142,18 @@ class OptunaObjective:
         self.steps = steps
         self._pruned_by = importlib.import_module("optuna").TrialPruned
         self._lock = threading.Lock()
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
+        self.ids: dict[int | None, int] = {}
         self.with_none: set[str] = set()
         self.attributes: dict[int | None, dict[str, Any]] = {}
         self.pruned: set[int | None] = set()
+
+    def begin(self, trial: int | None) -> int:
+        """Adds a trial that runs to Optuna's storage; returns its number there."""
+        with self._lock:
+            storage = self.study._storage
+            self.ids[trial] = storage.create_new_trial(self.study._study_id)
+            return int(storage.get_trial_number_from_id(self.ids[trial]))
 
     def __call__(self, hp: HyperParameters) -> Any:
         """Calls the objective once."""
@@ -150,7 +165,7 @@ class OptunaObjective:
                 return None
             self.pruned.add(hp.trial)
             raise
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             with self._lock:
                 if self.error is None and not isinstance(error, self._catch):
                     self.error = error

@@ -1,9 +1,9 @@
-"""One call of a function objective inside a pool, and its connection to the study.
+"""One call inside a pool, and its connection to the study.
 
 A pool is any `concurrent.futures.Executor`. All that it offers is a call and its result, so the
-call itself connects back to the study, and exchanges the messages of
-`paceline.execute.function_call`. Both ends prove that they know the key that came with the call
-(by HMAC, as `multiprocessing.connection` does); messages are JSON and are not encrypted.
+call itself connects back to the study, and exchanges messages: those of
+`paceline.execute.function_call`, or those of an engine. Both ends prove that they know the key that
+came with the call (by HMAC, as `multiprocessing.connection` does); messages are not encrypted.
 """
 
 import os
@@ -44,7 +44,7 @@ def serve_call(address: Address, key: bytes, load: Callable[[], Function], metri
     Raises:
         CannotConnect: the study cannot be reached from here.
     """
-    with _connect(address, key) as study, suppress(OSError):  # the study has ended
+    with connect(address, key) as study, suppress(OSError):  # the study has ended
         try:
             function = load()
         except Exception as error:
@@ -95,7 +95,12 @@ def accept(server: socket.socket, key: bytes) -> Connection | None:
     return link
 
 
-def _connect(address: Address, key: bytes) -> Connection:
+def connect(address: Address, key: bytes) -> Connection:
+    """Connects a call to its study.
+
+    Raises:
+        CannotConnect: the study cannot be reached from here.
+    """
     try:
         link = _link(socket.create_connection(address, _CONNECT_SECONDS))
         answer_challenge(link, key)

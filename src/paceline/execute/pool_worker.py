@@ -1,4 +1,4 @@
-"""Calls function objectives in a pool: the study's side of each call."""
+"""Calls in a pool that connect back: the study's side of each."""
 
 import secrets
 import socket
@@ -9,6 +9,7 @@ from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
+from typing import Any
 
 from paceline.core import InvalidInput
 from paceline.execute.pool_call import Address, CannotConnect, accept, relay, serve_call, shut
@@ -20,24 +21,30 @@ _LOSS_SECONDS = 30.0
 _CLOSING_SECONDS = 6.0  # a call deep in C code cannot be interrupted
 
 
-class PoolWorker:
+ADVICE = (
+    "Check that the pool itself works: its processes have to import paceline and the function's "
+    "module, and connect to this machine. In a script, make the pool and call tune under: "
+    "if __name__ == '__main__':"
+)
+
+
+class PoolCall:
     """One call in a pool.
 
     The call connects to a port that is open for it alone until it has. A thread passes messages
     on, so that those to a call that waits in the pool's queue do not block the study.
+
+    Attributes:
+        link: the study's end of the connection to it.
     """
 
-    name: str | None = None
-    start_advice = (
-        "Check that the pool itself works: its processes have to import paceline and the "
-        "function's module, and connect to this machine. In a script, make the pool and call tune "
-        "under: if __name__ == '__main__':"
-    )
-    serves_once = True
-    memory = 0
-
-    def __init__(self, pool: "RenewablePool", load: Load, metric: str) -> None:
+    def __init__(self, pool: "RenewablePool", call: Callable[..., None], *args: Any) -> None:
         """Submits the call.
+
+        Args:
+            pool: where.
+            call: is called with the address to connect to, the key of the connection, and `args`.
+            args: further arguments.
 
         Raises:
             InvalidInput: the pool accepts no calls.
@@ -46,7 +53,7 @@ class PoolWorker:
         address, key = server.getsockname(), secrets.token_bytes(32)
         self.link, inner = Pipe()
         try:
-            self._future = pool.submit(address, key, load, metric)
+            self._future = pool.submit(call, address, key, *args)
         except BaseException:
             for end in (server, self.link, inner):
                 end.close()
@@ -80,9 +87,26 @@ class PoolWorker:
         return "pool" if isinstance(self._future.exception(), BrokenExecutor) else "worker"
 
     def close(self) -> None:
-        """Cancels the call, or interrupts the function."""
+        """Cancels the call, or closes its connection, which ends it."""
         shut(self.link)
         self._future.cancel()
+
+
+class PoolWorker(PoolCall):
+    """A call of a function objective in a pool."""
+
+    name: str | None = None
+    start_advice = ADVICE
+    serves_once = True
+    memory = 0
+
+    def __init__(self, pool: "RenewablePool", load: Load, metric: str) -> None:
+        """Submits the call.
+
+        Raises:
+            InvalidInput: the pool accepts no calls.
+        """
+        super().__init__(pool, serve_call, load, metric)
 
 
 class RenewablePool:
@@ -98,17 +122,17 @@ class RenewablePool:
         self._futures: set[Future[None]] = set()
         self.host = host_of(executor)
 
-    def submit(self, address: Address, key: bytes, load: Load, metric: str) -> "Future[None]":
+    def submit(self, call: Callable[..., None], *args: Any) -> "Future[None]":
         """Submits a call.
 
         Raises:
             InvalidInput: the pool was shut down, or it is broken and cannot be made again.
         """
         try:
-            future = self._executor.submit(serve_call, address, key, load, metric)
+            future = self._executor.submit(call, *args)
         except BrokenExecutor as error:
             self._executor = renewed(self._executor, error)
-            future = self._executor.submit(serve_call, address, key, load, metric)
+            future = self._executor.submit(call, *args)
         except RuntimeError as error:
             raise InvalidInput(
                 f"executor is a {name_of_pool(self._executor)} that accepts no calls ({error})",

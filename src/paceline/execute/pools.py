@@ -15,14 +15,26 @@ if TYPE_CHECKING:
 _LOCALHOST = "127.0.0.1"
 
 
-def for_functions_only(pool: Executor) -> InvalidInput:
-    """The error of a study of networks with a pool."""
-    return InvalidInput(
-        f"executor is a {name_of_pool(pool)}, which calls functions, and networks are tuned",
-        expected="executor=None: networks train together as compiled programs of this process",
-        fix="A function that trains its own network can be tuned in a pool: "
-        "paceline.optimize(function, ..., executor=pool).",
-    )
+def check_runs_engines(pool: Executor) -> None:
+    """Checks that networks can train in the pool's processes.
+
+    Raises:
+        InvalidInput: it has threads, or processes that are forked from this one.
+    """
+    if isinstance(pool, ThreadPoolExecutor):
+        raise InvalidInput(
+            "executor is a ThreadPoolExecutor, and networks are tuned",
+            expected="executor=None: networks train together as compiled programs of this process",
+            fix="To use several processes: executor='processes', or a pool of processes.",
+        )
+    context: Any = getattr(pool, "_mp_context", None)
+    if type(pool) is ProcessPoolExecutor and context.get_start_method() == "fork":
+        raise InvalidInput(
+            "executor is a ProcessPoolExecutor whose processes are forked, which JAX does not "
+            "survive",
+            expected="processes that are spawned",
+            fix="Make it with mp_context=multiprocessing.get_context('spawn').",
+        )
 
 
 def check_memory_limit(pool: Executor, memory: int | None) -> None:
@@ -92,6 +104,11 @@ def repeats_lost_calls(pool: Executor) -> bool:
     return _dask_client(pool) is not None
 
 
+def is_of_this_machine(pool: Executor) -> bool:
+    """Whether all its processes are known to be on this machine."""
+    return type(pool) is ProcessPoolExecutor or type(pool).__module__.startswith("loky.")
+
+
 def renewed(pool: Executor, error: BrokenExecutor) -> Executor:
     """A new pool in place of one that broke, with the same arguments.
 
@@ -107,7 +124,7 @@ def renewed(pool: Executor, error: BrokenExecutor) -> Executor:
             known._initargs,
             max_tasks_per_child=known._max_tasks_per_child,
         )
-    if type(pool).__module__.startswith("loky."):
+    if is_of_this_machine(pool):
         return sys.modules["loky"].ProcessPoolExecutor(  # type: ignore[no-any-return]
             known._max_workers,
             timeout=known._timeout,

@@ -7,11 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from paceline.core import InvalidInput, Objective, Trial
+from paceline.core import InvalidInput, Objective, PacelineError, Trial, checks
 from paceline.report.show import Summary, read
 from paceline.space import Space
 from paceline.study.hooks.callback import Callback
 from paceline.study.hooks.view import StudyView
+
+_NOTE = ".paceline-study"
+"""File with the key of the study that was exported to a directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +113,56 @@ def export(study: str | os.PathLike[str], exporter: Exporter) -> None:
         exporter: where to.
 
     Raises:
-        InvalidInput: there is no study, or no objective was recorded yet.
+        InvalidInput: there is no study, it has not begun, or the target cannot be written.
     """
     summary = read(study)
     if summary.record.created is None:
         raise InvalidInput(
             f"the study in {summary.directory} has not begun", expected="one with trials"
         )
-    exporter.export(summary)
+    try:
+        exporter.export(summary)
+    except PacelineError:
+        raise
+    except Exception as error:  # each tool has its own
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InvalidInput(
+            f"the export to {exporter.name or type(exporter).__name__} failed "
+            f"({type(error).__name__}: {reason})",
+            expected="a target that can be written",
+        ) from error
+
+
+def claim(directory: Path, study: ExportedStudy) -> None:
+    """Makes a directory for the files of a study, and notes whose they are.
+
+    Raises:
+        InvalidInput: it has the files of another study, or cannot be made.
+    """
+    note = directory / _NOTE
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        owner = note.read_text("utf-8") if note.exists() else study.key
+        note.write_text(study.key, "utf-8")
+    except (OSError, UnicodeError) as error:
+        raise InvalidInput(
+            f"{directory} cannot be written ({getattr(error, 'strerror', None) or error})",
+            expected="a directory",
+        ) from error
+    if owner != study.key:
+        note.write_text(owner, "utf-8")
+        raise InvalidInput(
+            f"{directory} has the files of another study", expected="a directory of its own"
+        )
+
+
+def directory_of(given: str | os.PathLike[str] | None) -> Path | None:
+    """The directory that a user passed.
+
+    Raises:
+        InvalidInput: it is no path.
+    """
+    return None if given is None else checks.path("directory", given).absolute()
 
 
 def require(module: str, name: str, extra: str) -> None:

@@ -1,5 +1,6 @@
 """Exports to MLflow: a run for the study, and below it one for each trial."""
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,7 @@ class MLflow(Exporter):
         if known is None:
             tags = {_PARENT: self._run, _TRIAL: str(trial.number), _NAME: f"trial {trial.number}"}
             tags |= {"paceline.state": str(trial.state), "paceline.origin": trial.origin}
+            tags |= {f"paceline.name.{_name(n)}": n for n in trial.config if _name(n) != n}
             made = self._client.create_run(self._experiment_id, int(began * 1000), tags)
             known = self._known[str(trial.number)] = made.info
         self._log(known.run_id, trial.config, _metrics(trial, began))
@@ -99,7 +101,7 @@ class MLflow(Exporter):
             score = Metric("best_score", best.score, int(time.time() * 1000), 0)
             client.log_batch(self._run, metrics=[score])
             for name, value in best.config.items():
-                client.set_tag(self._run, f"best.{name}", str(value))
+                client.set_tag(self._run, f"best.{_name(name)}", str(value))
         for name in (REPORT, MODEL):
             if (path := summary.directory / name).is_file():
                 client.log_artifact(self._run, str(path))
@@ -108,7 +110,7 @@ class MLflow(Exporter):
     def _log(self, run: str, config: Mapping[str, Any], metrics: "list[Metric]") -> None:
         from mlflow.entities import Param
 
-        parameters = [Param(name, str(value)) for name, value in config.items()]
+        parameters = [Param(_name(name), str(value)) for name, value in config.items()]
         while parameters or metrics:
             self._client.log_batch(run, metrics[:_MOST_METRICS], parameters[:_MOST_PARAMETERS])
             metrics, parameters = metrics[_MOST_METRICS:], parameters[_MOST_PARAMETERS:]
@@ -124,11 +126,16 @@ class MLflow(Exporter):
                 return
 
 
+def _name(name: str) -> str:
+    """A name that MLflow accepts: other characters are replaced."""
+    return re.sub(r"[^\w\-. :/]", "_", name)
+
+
 def _metrics(trial: Trial, began: float) -> "list[Metric]":
     from mlflow.entities import Metric
 
     measured = [
-        Metric(name, value, int((began + one.seconds) * 1000), one.epoch)
+        Metric(_name(name), value, int((began + one.seconds) * 1000), one.epoch)
         for one in trial.measurements
         for name, value in one.metrics.items()
     ]

@@ -48,8 +48,14 @@ class OptunaStorage(Exporter):
                 fix="Pass another study_name.",
             )
         made.set_user_attr(_STUDY, study.key)
+        self.adopt(made, study)
+
+    def adopt(self, made: "optuna.Study", study: ExportedStudy) -> None:
+        """Adds to a study of Optuna, whatever trials it has."""
         self._study, self._metric, self._space = made, study.objective.metric, study.space
-        self._known = {trial.user_attrs.get(_TRIAL, {}).get("trial") for trial in trials}
+        self.key = study.key
+        facts = [one.user_attrs.get(_TRIAL, {}) for one in made.get_trials(deepcopy=False)]
+        self.known = {one["trial"] for one in facts if one.get("study") == study.key}
 
     def change_space(self, study: ExportedStudy) -> None:
         """Takes up the space as it is now."""
@@ -73,9 +79,9 @@ class OptunaStorage(Exporter):
 
     def add(self, trial: Trial) -> None:
         """Adds a trial, unless it is there."""
-        if trial.number in self._known:
+        if trial.number in self.known:
             return
-        self._known.add(trial.number)
+        self.known.add(trial.number)
         self._study.add_trial(self.frozen(trial))
 
     def parameters(
@@ -98,7 +104,8 @@ class OptunaStorage(Exporter):
         from optuna.trial import create_trial
 
         params, distributions = self.parameters(trial.config)
-        facts: dict[str, Any] = {"trial": trial.number, "state": str(trial.state)}
+        facts: dict[str, Any] = {"trial": trial.number, "study": self.key}
+        facts["state"] = str(trial.state)
         facts |= {"origin": trial.origin, "seconds": trial.seconds}
         if outside := {k: v for k, v in trial.config.items() if k not in distributions}:
             facts["other_parameters"] = outside

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from paceline.core import InvalidInput, shown
-from paceline.exporters.base import Exporter, require
+from paceline.exporters.base import ExportedStudy, Exporter, claim, directory_of, require
 from paceline.report.show import Summary
-from paceline.store.files import explained, replacing
+from paceline.store.files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,8 +39,18 @@ class Tables(Exporter):
             raise InvalidInput(f"file_type is {shown(file_type)}", expected=f"one of {known}")
         if file_type == "parquet":
             require("pyarrow", "pyarrow", "parquet")
-        self._directory = None if directory is None else Path(directory).absolute()
+        self._directory = directory_of(directory)
         self._file_type = file_type
+
+    def begin(self, study: ExportedStudy) -> None:
+        """Makes the directory.
+
+        Raises:
+            InvalidInput: it cannot be made, or has the tables of another study.
+        """
+        self._target = self._directory or study.directory / "tables"
+        self.place = str(self._target)
+        claim(self._target, study)
 
     def end(self, summary: Summary) -> None:
         """Writes both files; each replaces an earlier one as a whole.
@@ -50,10 +60,7 @@ class Tables(Exporter):
         """
         from paceline.study.record.dataframe import epochs_dataframe, trials_dataframe
 
-        target = self._directory or summary.directory / "tables"
-        self.place = str(target)
-        with explained(target):
-            target.mkdir(parents=True, exist_ok=True)
+        target = self._target
         for name, frame in (
             ("trials", trials_dataframe(summary.record)),
             ("epochs", epochs_dataframe(summary.record)),

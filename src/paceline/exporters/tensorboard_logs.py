@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paceline.core import Trial, TrialState
-from paceline.exporters.base import ExportedStudy, Exporter, require
+from paceline.exporters.base import ExportedStudy, Exporter, claim, directory_of, require
 from paceline.space import Float, Hyperparameter, Int
 
 
@@ -31,12 +31,13 @@ class TensorBoard(Exporter):
 
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
         require("tensorboard", "TensorBoard", "tensorboard")
-        self._directory = None if directory is None else Path(directory).absolute()
+        self._directory = directory_of(directory)
 
     def begin(self, study: ExportedStudy) -> None:
         """Writes what the HParams dashboard lists."""
         self._root = self._directory or study.directory / "tensorboard"
         self.place = str(self._root)
+        claim(self._root, study)
         self.change_space(study)
 
     def change_space(self, study: ExportedStudy) -> None:

@@ -1,11 +1,10 @@
 """Exports to Weights & Biases: a group of runs, one for each trial."""
 
 import os
-from pathlib import Path
 from typing import Any, Literal
 
-from paceline.core import Trial, TrialState
-from paceline.exporters.base import ExportedStudy, Exporter, require
+from paceline.core import InvalidInput, Trial, TrialState, shown
+from paceline.exporters.base import ExportedStudy, Exporter, directory_of, require
 
 
 class WandB(Exporter):
@@ -22,7 +21,7 @@ class WandB(Exporter):
         entity: the user or team.
 
     Raises:
-        InvalidInput: wandb is not installed.
+        InvalidInput: wandb is not installed, or another mode.
     """
 
     name = "wandb"
@@ -36,9 +35,11 @@ class WandB(Exporter):
         entity: str | None = None,
     ) -> None:
         require("wandb", "Weights & Biases", "wandb")
+        if mode not in (None, "online", "offline"):
+            raise InvalidInput(f"mode is {shown(mode)}", expected="'online' or 'offline'")
         self._project, self._group, self._entity = project or "paceline", group, entity
         self._mode = mode
-        self._directory = None if directory is None else Path(directory).absolute()
+        self._directory = directory_of(directory)
 
     def begin(self, study: ExportedStudy) -> None:
         """Remembers the study."""

@@ -9,12 +9,34 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from typing import Protocol
 
 from paceline.execute.engines.engine import run_engine
 from paceline.execute.engines.messages import Message, decoded, encoded
 from paceline.execute.spawned import SpawnedProcess
 
 _END_SECONDS = 10.0  # from the end of a connection to that of its process
+
+
+class ConnectedEngine(Protocol):
+    """An engine in another process, with a connection of `multiprocessing` to it.
+
+    Attributes:
+        link: the connection, on which messages go as bytes.
+        name: in the study's record.
+    """
+
+    link: Connection
+    name: str
+
+    def death(self, seconds: float = 0.0) -> str | None:
+        """Returns why it ended, as a sentence, or None while it is alive; waits for that long."""
+
+    def kill(self) -> None:
+        """Ends it; the connection has an end then."""
+
+    def close(self) -> None:
+        """Ends it and frees the connection."""
 
 
 class ProcessEngine:
@@ -96,11 +118,11 @@ def _inherited(environment: Mapping[str, str], cores: Collection[int] | None) ->
 class PipeLink:
     """The driver's end of the connection to an engine in a process."""
 
-    def __init__(self, engine: ProcessEngine, wake: Callable[[], None]) -> None:
+    def __init__(self, engine: ConnectedEngine, wake: Callable[[], None]) -> None:
         """Starts threads that send and receive.
 
         Args:
-            engine: its process.
+            engine: its other end.
             wake: called when a message has arrived, or the process has ended.
         """
         self.name, self.is_closed = engine.name, False

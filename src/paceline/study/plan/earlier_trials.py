@@ -28,7 +28,8 @@ def source_of(given: Any) -> Source:
     """
     if given is None:
         return ()
-    if type(given).__module__.partition(".")[0] == "optuna" and hasattr(given, "get_trials"):
+    modules = {base.__module__.partition(".")[0] for base in type(given).__mro__}
+    if "optuna" in modules and hasattr(given, "get_trials"):
         return _of_optuna(given)
     return _of_directory(given)
 

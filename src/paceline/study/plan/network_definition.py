@@ -7,7 +7,7 @@ from typing import Any
 
 from paceline.core import InvalidInput, Objective, shown
 from paceline.data.folds import folds_of, in_time, rebuilt
-from paceline.execute.pools import for_functions_only
+from paceline.execute.pools import check_runs_engines
 from paceline.schedule import create as create_schedule
 from paceline.settings.rules import FromMemory
 from paceline.space import Hyperparameter, Space
@@ -31,7 +31,7 @@ from paceline.study.resume.trust import check as check_trusted
 def with_networks(asked: Definition, given: Mapping[str, Any], trust: bool) -> Definition:
     """The definition of a study of networks, with its function, data and their options."""
     if isinstance(asked.executor, Pool):
-        raise for_functions_only(asked.executor)
+        check_runs_engines(asked.executor)
     settings, existing = asked.settings, asked.existing
     build = _stored_build(asked, trust) if given.get("build") is None else given["build"]
     folds = _folds(asked, given)
