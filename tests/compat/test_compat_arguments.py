@@ -12,7 +12,7 @@ import pytest
 from tests.compat.conftest import classifier
 
 import paceline.compat.keras_tuner as kt
-from paceline.core import InvalidInput, StudyWarning
+from paceline.core import AllTrialsFailed, InvalidInput, StudyWarning
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +134,16 @@ def test_a_search_refuses_what_it_cannot_honour(
 def test_a_search_refuses_callbacks_and_says_what_to_do(callback: Any, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         tuner().search(X, Y, validation_split=0.5, callbacks=[callback])
+
+
+def test_a_search_in_which_all_trials_fail_says_why() -> None:
+    def diverges(hp: Any) -> Any:
+        model = classifier(hp)
+        model.compile("sgd", lambda y, p: keras.ops.sum(p) * float("nan"))
+        return model
+
+    with pytest.raises(AllTrialsFailed, match="first 2 trials all failed.*diverged"):
+        tuner(diverges, max_trials=2).search(X, Y, validation_split=0.5, verbose=0)
 
 
 def hypermodel(fit: Callable[..., Any]) -> kt.HyperModel:

@@ -118,8 +118,8 @@ class Tuner:
             raise StudyMismatch(
                 error.passed,
                 expected=error.expected,
-                fix=f"{error.fix} With overwrite=True the project in {self.project_dir} is deleted "
-                "and begins anew; with another project_name it stays.".strip(),
+                fix=f"With overwrite=True the project in {self.project_dir} is deleted and begins "
+                "anew; with another project_name it stays.",
             ) from None
         self._searched = True
 
