@@ -142,7 +142,7 @@ def test_a_search_in_which_all_trials_fail_says_why() -> None:
         model.compile("sgd", lambda y, p: keras.ops.sum(p) * float("nan"))
         return model
 
-    with pytest.raises(AllTrialsFailed, match="first 2 trials all failed.*diverged"):
+    with pytest.raises(AllTrialsFailed, match=r"first 2 trials all failed.*diverged"):
         tuner(diverges, max_trials=2).search(X, Y, validation_split=0.5, verbose=0)
 
 
