@@ -47,6 +47,7 @@ BENCHMARKS = (
     "postgres",
     "ray_cluster",
     "several_engines",
+    "ray_networks",
     "startup",
     "tables",
     "conditional",

@@ -108,7 +108,7 @@ def ray_address(name: str, value: Any) -> str:
     """
     text = value.strip() if isinstance(value, str) else ""
     host, _, port = text.rpartition(":")
-    expected = "'auto', 'local', or a host and a port, such as '10.0.0.1:6379'"
+    expected = "a host and a port, such as '10.0.0.1:6379' (on Ray also 'auto' or 'local')"
     if "://" in text:
         raise InvalidInput(
             f"{name} is {value!r}, which is not that of a cluster itself",

@@ -202,6 +202,7 @@ def connect(address: str | None) -> Cluster:
             f"{_shown(address)} cannot be used ({_first_line(error)})",
             expected="a Ray cluster with the Python and Ray of this process, on this machine or "
             "joined by it with: ray start --address=HOST:6379",
+            fix="If ray start said that token authentication is enabled, set RAY_AUTH_MODE=token.",
         ) from error
     process_state.restore_at_end(("ray",), ray.shutdown)
     return Cluster()

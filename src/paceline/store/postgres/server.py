@@ -149,4 +149,7 @@ def _not_connected(address: DatabaseAddress, reason: str, state: str) -> Pacelin
             f"the address {address.text!r} has an unknown parameter ({reason})",
             expected="files, wait, or parameters of libpq, such as sslmode",
         )
-    return PacelineError(f"PostgreSQL at {address.place} cannot be used ({reason}).")
+    return PacelineError(
+        f"PostgreSQL at {address.place} cannot be used ({reason}); expected a server that runs and "
+        "can be reached from here. Check the host and the port of the address."
+    )
