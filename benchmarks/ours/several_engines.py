@@ -43,6 +43,7 @@ class Clock(paceline.Callback):
         self.first = self.last = self.killed = self.again = 0.0
         self._kill_at, self._seen = kill_at, 0
         self._lost: set[int] = set()
+        self._is_noticed = False
 
     def on_trial_begin(self, *_: Any) -> None:
         """Notes the first."""
@@ -51,13 +52,17 @@ class Clock(paceline.Callback):
     def on_epoch_end(self, study: Any, trial: Any, *_: Any) -> None:
         """Kills the engine of this trial when it is time; then waits for its trials."""
         self._seen += 1
-        if trial.number in self._lost and not self.again:
+        if self._is_noticed and trial.number in self._lost and not self.again:
             self.again = time.monotonic()
         if not self.killed and self._kill_at and self._seen >= self._kill_at:
             own = [one for one in study.trials if one.worker == trial.worker]
             self._lost = {one.number for one in own if not one.state.is_final}
             _kill(str(trial.worker))
             self.killed = time.monotonic()
+
+    def on_note(self, _: Any, text: str) -> None:
+        """Notes that the study has seen the loss: epochs before it were trained before it."""
+        self._is_noticed = self._is_noticed or "was lost" in text
 
     def on_trial_end(self, *_: Any) -> None:
         """Notes the last."""
@@ -106,6 +111,8 @@ def main() -> None:
             "scores": [trial.score for trial in study.trials],
             "again": clock.again - clock.killed,
         }
+    if kill_at and not clock.again:
+        raise SystemExit("the trials of the killed engine had no further epoch: take more epochs")
     print(json.dumps(answer))
 
 
