@@ -61,7 +61,6 @@ BENCHMARKS = (
     "scale",
     "live",
     "exports",
-    "simulated_cluster",
     "kmnist_mlp",
     "mnist_methods",
     "mnist_cnn",
