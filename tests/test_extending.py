@@ -192,6 +192,7 @@ def test_trials_run_by_hand_are_stored_too(tmp_path: Path) -> None:
     assert (tmp_path / "s" / "study.jsonl").exists()
 
 
+@pytest.mark.exhaustive
 def test_a_study_of_all_of_them_is_stored_resumed_and_shown(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text(MODEL, encoding="utf-8")
     study = paceline.tune(

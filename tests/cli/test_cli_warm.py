@@ -20,6 +20,7 @@ FIXED = {"layers": 1, "activation": "relu", "batch_norm": False, "optimizer": "a
 SET = [word for name, value in FIXED.items() for word in ("--set", f"{name}={value}")]
 
 
+@pytest.mark.exhaustive
 def test_a_search_compiles_nothing_after_it(run: Run, tmp_path: Path) -> None:
     result = run("warm", "--model", "mlp", *WORDS, "--trials", "6", *SET)
     assert result.exit_code == 0, result.output

@@ -135,6 +135,7 @@ def test_the_ladder_recipe_says_when_all_seeds_are_equal(tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.exhaustive
 def test_the_ladder_recipe_compares_published_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_study_with_another_seed_compiles_nothing(tmp_path: Path) -> None:
     assert all(num_lanes & (num_lanes - 1) == 0 for num_lanes in lanes)
 
 
+@pytest.mark.exhaustive
 def test_what_was_kept_changes_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lanes = Path(os.environ["PACELINE_CACHE"], "lanes.json").read_text()
     traced: list[object] = []

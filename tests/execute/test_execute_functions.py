@@ -374,6 +374,7 @@ def test_a_dead_worker_is_recorded_and_replaced(made: Make) -> None:
     assert "signal 11 (SIGSEGV)" in found[3].reason
 
 
+@pytest.mark.exhaustive
 def test_only_a_trial_over_its_limits_is_ended(made: Make) -> None:
     late = made(endless, 2, seconds=3.0)
     late.submit(jobs(0.0, 1.0, 0.1, 0.2), {}, {})

@@ -137,6 +137,7 @@ print(json.dumps([[study.record.notes, [c.num_lanes for c in study.record.compil
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits its own address space")
+@pytest.mark.exhaustive
 def test_a_cohort_out_of_memory_continues_with_half_the_lanes(tmp_path: Path) -> None:
     environment = {
         **os.environ,

@@ -253,9 +253,7 @@ def test_what_a_pool_cannot_do_is_refused(tmp_path: Path, thread_pool: ThreadPoo
         tune(executor=thread_pool, memory_limit="1GiB")
     with pytest.raises(InvalidInput, match=r"Sizeless that does not say how many .*workers=4"):
         tune(executor=Sizeless())
-    with pytest.raises(
-        InvalidInput, match=r"ThreadPoolExecutor, which calls functions, .*executor"
-    ):
+    with pytest.raises(InvalidInput, match=r"ThreadPoolExecutor, and networks are tuned.*executor"):
         paceline.tune(lambda hp: hp, ([[1.0]], [1.0]), trials=2, study=study, executor=thread_pool)
     with pytest.raises(
         InvalidInput, match=r"the class ThreadPoolExecutor; .*such as Thread.*\(4\)"

@@ -87,6 +87,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     return _content(_study(tmp_path_factory.mktemp("one") / "s"))
 
 
+@pytest.mark.exhaustive
 def test_a_study_in_a_process_is_the_same(tmp_path: Path) -> None:
     """With a small study; the name of the engine is in the record."""
     options: dict[str, Any] = {"trials": 2, "epochs": 1, "search": "random", "schedule": "full"}

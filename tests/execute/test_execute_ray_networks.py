@@ -72,6 +72,7 @@ def nodes(cluster: Any) -> Iterator[list[Any]]:
         cluster.remove_node(node)
 
 
+@pytest.mark.exhaustive
 def test_a_study_of_networks_is_that_of_this_process(
     cluster: Any, tune: Any, tmp_path: Path
 ) -> None:

@@ -435,6 +435,7 @@ def started(folder: Path, url: str, *options: str) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.exhaustive
 def test_a_study_is_the_same_with_workers_that_join_and_leave(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,7 @@ def measured(updates: Sequence[ExecutorUpdate]) -> dict[int, list[Mapping[str, f
 
 
 @pytest.mark.parametrize("is_fused", [True, False])
+@pytest.mark.exhaustive
 def test_a_lane_on_a_split_equals_a_network_on_that_split(is_fused: bool) -> None:
     jobs = [Job(number, CONFIG, seed=5 + number, epochs=2, split=number) for number in SPLITS]
     together = measured(finished(fused([POOL] * 3, is_fused=is_fused), jobs))
@@ -142,6 +143,7 @@ class TestRepeated(ExecutorContract):
         return [Job(number, config, seed=1, epochs=3) for number, config in enumerate(configs)]
 
 
+@pytest.mark.exhaustive
 def test_a_configuration_is_traced_once_for_all_seeds_and_splits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

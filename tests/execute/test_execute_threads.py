@@ -56,6 +56,7 @@ def results(directory: Path) -> list[Any]:
     ]
 
 
+@pytest.mark.exhaustive
 def test_threads_and_devices_agree(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _STUDY, str(Path(__file__).parent), str(tmp_path / "threads")]
     environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "1"}

@@ -136,6 +136,7 @@ def test_a_study_of_another_is_not_continued(study: Study, tmp_path: Path) -> No
 
 # MLflow's own use of SQLAlchemy
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
+@pytest.mark.exhaustive
 def test_mlflow_has_a_run_for_the_study_and_one_for_each_trial(
     study: Study, tmp_path: Path
 ) -> None:
@@ -255,6 +256,7 @@ def test_an_exporter_of_ones_own(study: Study) -> None:
     assert any(score is not None and math.isfinite(score) for score in scores.values())
 
 
+@pytest.mark.exhaustive
 def test_weights_and_biases_has_a_run_for_each_trial(study: Study, tmp_path: Path) -> None:
     wandb = pytest.importorskip("wandb", reason="needs the extra wandb")
     export(study.directory, WandB("tests", mode="offline", directory=tmp_path))

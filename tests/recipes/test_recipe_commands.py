@@ -186,6 +186,7 @@ def test_the_end_of_input_ends_cleanly(invoke: Invoke) -> None:
     assert not list(Path.cwd().rglob("study.db"))
 
 
+@pytest.mark.exhaustive
 def test_exhaustive_then_smart(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {"neurons": (8,), "learning_rate": (1e-3, 1e-2), "weight_decay": (0.0,), "epochs": (1, 2)}
     monkeypatch.setattr(kmnist_mlp, "QUICK_GRID", {**kmnist_mlp.QUICK_GRID, **few})
@@ -228,6 +229,7 @@ def test_exhaustive_then_smart(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) 
     assert later.record.final == trained.record.final
 
 
+@pytest.mark.exhaustive
 def test_a_part_from_python(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kmnist_mlp, "PREDEFINED", kmnist_mlp.PREDEFINED[:2])
     said: list[str] = []

@@ -488,6 +488,7 @@ const wait = setInterval(async () => {
 """
 
 
+@pytest.mark.exhaustive
 def test_a_browser_draws_every_panel_without_errors(tmp_path: Path) -> None:
     space = Space({EVIL: Choice([EVIL, "b"]), "rate": Float(1e-4, 1e-1), "units": Int(8, 64)})
     configs: list[dict[str, Value]] = [

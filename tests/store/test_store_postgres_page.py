@@ -3,12 +3,14 @@
 import uuid
 from collections.abc import Callable
 
+import pytest
 from tests.store.postgres_server import PASSWORD, Server
 from tests.web.by_hand import asked, beginning, messages, numbers, served, trial, until
 
 from paceline.store import open_store, study_directory
 
 
+@pytest.mark.exhaustive
 def test_the_page_follows_the_study(url: str, server: Server, down: Callable[[], None]) -> None:
     """It says so while the server is down, and goes on when it is there again."""
     store = open_store(study_directory(url), writable=True)

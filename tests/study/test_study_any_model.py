@@ -106,6 +106,7 @@ def test_what_changes_the_program_is_seen_where_only_variables_tell_it(tmp_path:
     assert plan.structural == {"units": False, "rate": False}
 
 
+@pytest.mark.exhaustive
 def test_it_goes_on_to_a_final_a_refit_and_an_ablation(tmp_path: Path) -> None:
     study = tuned(tmp_path / "study", 2, final=2, refit=True)
     assert study.record.final is not None

@@ -81,6 +81,7 @@ def _measured(directory: Path) -> list[EpochMeasured]:
     ("units", "room", "what"),
     [(8, 0, r"study\.db"), (100_000, 2**20, r"\.safetensors|best\.keras")],
 )
+@pytest.mark.exhaustive
 def test_a_full_disk_ends_a_study_that_goes_on_later(
     tmp_path: Path, limit: Callable[[int | None], None], units: int, room: int, what: str
 ) -> None:

@@ -103,6 +103,7 @@ def honest(study: Study, kind: Splits) -> None:
     assert study.record.notes_of_final == []
 
 
+@pytest.mark.exhaustive
 def test_folds_of_groups_are_drawn_anew_as_such(tmp_path: Path) -> None:
     settings = {"objective": "val_accuracy", "epochs": 6, "folds": ms.GroupKFold(4), "final": 5}
     study = tuned(tmp_path / "s", grouped(), groups=GROUPS, **settings)
@@ -119,6 +120,7 @@ def test_folds_of_groups_are_drawn_anew_as_such(tmp_path: Path) -> None:
         paceline.ablate(tmp_path / "s", build, grouped())
 
 
+@pytest.mark.exhaustive
 def test_on_the_terminal_a_column_says_the_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -200,6 +200,7 @@ def test_an_interrupted_final_goes_on_where_it_stopped(study: Study, tmp_path: P
     assert after.winner == whole.winner
 
 
+@pytest.mark.exhaustive
 def test_more_trials_are_followed_by_another_final_that_repeats_nothing(tmp_path: Path) -> None:
     first = tuned(tmp_path / "study", trials=2, final=2).record.final
     again = tuned(tmp_path / "study", trials=4, final=2).record
@@ -239,6 +240,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
     assert not (tmp_path / "study").exists()
 
 
+@pytest.mark.exhaustive
 def test_repeats_and_folds_are_lanes_whose_mean_counts(tmp_path: Path) -> None:
     study = tuned(tmp_path / "study", trials=2, folds=3, repeats=2, final=False, test_trials=True)
     for trial in study.trials:

@@ -520,7 +520,7 @@ def test_a_directory_with_other_files_is_left_as_it_was(tmp_path: Path) -> None:
 
 
 def test_options_of_functions_are_refused_with_data(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="workers was given with data"):
+    with pytest.raises(InvalidInput, match="workers was given with a study of networks"):
         paceline.tune(
             branin, "digits", objective="val_loss", trials=1, workers=2, study=tmp_path / "s"
         )

@@ -290,6 +290,7 @@ def test_a_build_function_that_has_changed_is_named(tmp_path: Path) -> None:
         study.best_model(lambda hp: network(hp, keras.layers.Dense(5, "relu")))
 
 
+@pytest.mark.exhaustive
 def test_a_built_in_network_is_built_again_without_being_passed(tmp_path: Path) -> None:
     study = tune("mlp", tmp_path / "study", trials=1, epochs=1)
     (study.directory / "best.keras").unlink()

@@ -88,6 +88,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.mark.parametrize("how", ["together", "apart"])
+@pytest.mark.exhaustive
 def test_the_score_is_that_of_the_model_handed_out(pair: Pair, how: str) -> None:
     study = getattr(pair, how)
     assert evaluated(study) == pytest.approx(study.best.score, rel=1e-6)

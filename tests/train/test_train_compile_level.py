@@ -125,6 +125,7 @@ for level in compile_level._LEVELS:
 
 
 @only_on_a_cpu
+@pytest.mark.exhaustive
 def test_gradients_of_maxima_are_finite_at_every_level() -> None:
     # in a process of its own: the tests are compiled with flags that users do not have
     environment = {**os.environ, "XLA_FLAGS": "", "JAX_NUM_CPU_DEVICES": "1"}

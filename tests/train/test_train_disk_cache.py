@@ -28,6 +28,7 @@ def run(cache: Path, **more: str) -> tuple[int, str]:
     return int(done.stdout), done.stderr
 
 
+@pytest.mark.exhaustive
 def test_another_process_finds_the_program_without_messages(tmp_path: Path) -> None:
     assert run(tmp_path)[0] > 0
     assert run(tmp_path) == (

@@ -63,6 +63,7 @@ def compiled(
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam"])
+@pytest.mark.exhaustive
 def test_optimizers_with_all_hyperparameters_varied(name: str) -> None:
     def build(lr: float, l2: float, clip: float, momentum: float) -> keras.Model:
         model = keras.Sequential(
