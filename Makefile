@@ -22,7 +22,7 @@ test: $(VENV)/.installed-dev
 
 # The rest: what repeats a promise over many cases.
 test-exhaustive: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m exhaustive
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m exhaustive $(PYTEST_OPTIONS)
 
 test-all: test test-exhaustive
 
