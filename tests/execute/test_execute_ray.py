@@ -28,7 +28,7 @@ from paceline.execute import Executor, FunctionWork, Job, Ray, create
 from paceline.execute.function_call import Function
 from paceline.execute.ray import functions
 from paceline.execute.ray.cluster import Cluster
-from paceline.execute.ray.versions import versions
+from paceline.execute.versions import versions
 from paceline.execute.worker_slot import TrialLimits
 from paceline.space import Float, Space
 from paceline.testing.executors import FunctionExecutorContract

@@ -18,7 +18,7 @@ from paceline.execute import Job, NetworkWork, TrainingConfig, create
 from paceline.execute.engines import crew
 from paceline.execute.ray.cluster import Cluster
 from paceline.execute.ray.programs import ProgramDirectory, SharedPrograms
-from paceline.execute.ray.versions import versions
+from paceline.execute.versions import versions
 from paceline.space import Choice, Float, Space
 from paceline.testing.executors import NetworkExecutorContract, small_network
 from paceline.train.array_feed import TrainingData

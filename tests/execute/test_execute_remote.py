@@ -23,7 +23,6 @@ from paceline.execute import Executor, FunctionWork, Job, Work
 from paceline.execute.function_call import encoded
 from paceline.execute.function_executor import FunctionExecutor
 from paceline.execute.process_worker import importable
-from paceline.execute.ray.versions import versions
 from paceline.execute.remote import mailbox
 from paceline.execute.remote.client import Gone, StudyAddress, StudyClient
 from paceline.execute.remote.lobby import LEASE_SECONDS, Lobby
@@ -38,6 +37,7 @@ from paceline.execute.remote.signing import (
 )
 from paceline.execute.remote.supply import JoinedSupply
 from paceline.execute.remote.worker import Invitation, RemoteWorker
+from paceline.execute.versions import versions
 from paceline.serving.address import listen
 from paceline.space import Float, Space
 from paceline.testing.executors import FunctionExecutorContract, falling

@@ -10,7 +10,7 @@ from paceline.execute.engines.numerics import numerics
 from paceline.execute.engines.slot import EngineSlot
 from paceline.execute.engines.work_coding import encoded_work
 from paceline.execute.lane_facts import LaneFacts
-from paceline.execute.ray.versions import differences, versions
+from paceline.execute.versions import differences, versions
 from paceline.execute.work import NetworkWork
 
 _TRIES = 2  # starts of an engine that fail one after the other

@@ -80,7 +80,7 @@ class NetworkEngine:
 
     def greet(self, facts: LaneFacts) -> None:
         """Says what this process is."""
-        from paceline.execute.ray.versions import versions
+        from paceline.execute.versions import versions
 
         about = {"versions": versions(), "facts": facts.to_json(), "at_once": facts.at_once}
         self._send(Message("hello", about))

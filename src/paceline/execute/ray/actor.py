@@ -14,9 +14,9 @@ from typing import Any
 import ray
 
 from paceline.execute.function_call import Function
-from paceline.execute.ray.versions import differences, versions
 from paceline.execute.spawned import resident_of_tree
 from paceline.execute.thread_worker import ThreadWorker
+from paceline.execute.versions import differences, versions
 
 _MEMORY_INTERVAL = 0.1  # seconds between two measurements of the memory in use
 

@@ -10,8 +10,8 @@ from paceline.core import InvalidInput
 from paceline.execute.process_worker import Load
 from paceline.execute.ray.cluster import Cluster, WorkerResources
 from paceline.execute.ray.supply import ActorSupply
-from paceline.execute.ray.versions import versions
 from paceline.execute.ray.worker import RayWorker
+from paceline.execute.versions import versions
 
 
 class RaySupply:

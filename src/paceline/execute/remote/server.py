@@ -28,7 +28,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from paceline.execute.ray.versions import differences, versions
 from paceline.execute.remote.joined import JoinedWorker
 from paceline.execute.remote.lobby import Lobby
 from paceline.execute.remote.mailbox import BODY_BYTES, Malformed
@@ -41,6 +40,7 @@ from paceline.execute.remote.signing import (
     is_signed_request,
     sign_answer,
 )
+from paceline.execute.versions import differences, versions
 from paceline.serving.address import Address
 from paceline.serving.connections import PatientProtocol, backlog, quiet_when_full
 from paceline.serving.guard import Guard

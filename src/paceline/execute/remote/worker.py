@@ -18,12 +18,12 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 
 from paceline.core import PacelineError
-from paceline.execute.ray.versions import versions
 from paceline.execute.remote.children import Child, started
 from paceline.execute.remote.client import Gone, Stopped, StudyAddress, StudyClient
 from paceline.execute.remote.joined import MOST_BYTES
 from paceline.execute.remote.mailbox import Inbox, Outbox
 from paceline.execute.remote.shipped import is_whole
+from paceline.execute.versions import versions
 
 _MEMORY_INTERVAL = 0.1  # seconds between two measurements of the memory in use
 _END_SECONDS = 5.0  # to send what is left, and to say that the worker ends
