@@ -11,9 +11,7 @@ from typing import TypeVar
 
 from paceline.core import InvalidInput, shown
 from paceline.execute.base import Executor
-from paceline.execute.engines.options import Processes
-from paceline.execute.ray.options import Ray
-from paceline.execute.remote.options import WorkerServer
+from paceline.execute.configured import ConfiguredExecutor
 from paceline.execute.work import LOCAL, ExecutorFactory, Work, registry
 
 _Kind = TypeVar("_Kind", bound=ExecutorFactory)
@@ -65,7 +63,7 @@ def name_of(executor: str | ExecutorFactory | Pool | None) -> str | None:
     """The name by which an executor is found again; None if it is not registered."""
     if executor is None or isinstance(executor, str):
         return LOCAL if executor is None else executor.strip().lower()
-    if isinstance(executor, Processes | Ray | WorkerServer):
+    if isinstance(executor, ConfiguredExecutor):
         return executor.name
     name = getattr(executor, "name", None)
     known = isinstance(name, str) and registry.find(name) is executor

@@ -3,13 +3,13 @@
 import math
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from paceline.core import InvalidInput, process_state
 from paceline.execute.base import Executor
+from paceline.execute.configured import ConfiguredExecutor
 from paceline.execute.process_worker import check_may_spawn
 from paceline.execute.work import FunctionWork, Work, registry
 from paceline.settings.execution import ExecutionSettings
@@ -25,7 +25,7 @@ _PREALLOCATE = "XLA_PYTHON_CLIENT_PREALLOCATE"
 
 
 @dataclass(frozen=True, slots=True)
-class Processes:
+class Processes(ConfiguredExecutor):
     """Trains networks in several processes: ``executor=paceline.execute.Processes(workers=2)``.
 
     Each process is an engine of its own, which trains many networks at once, with a share of the
@@ -41,19 +41,6 @@ class Processes:
 
     workers: int | None = None
 
-    def __post_init__(self) -> None:
-        """Checks the values.
-
-        Raises:
-            InvalidInput: one that cannot be used.
-        """
-        ExecutionSettings().updated({name: getattr(self, name) for name in _FIELDS})
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """The settings of a study that have the same effect."""
-        return {"executor": self.name, **{name: getattr(self, name) for name in _FIELDS}}
-
     @classmethod
     def of(cls, settings: ExecutionSettings) -> "Processes":
         """The executor of a study with these settings.
@@ -66,7 +53,7 @@ class Processes:
             # this process would take the memory of the GPUs, on which it trains nothing
             os.environ[_PREALLOCATE] = "false"
             process_state.restore_at_end(_PREALLOCATE, lambda: os.environ.pop(_PREALLOCATE, None))
-        return cls(**{name: getattr(settings, name) for name in _FIELDS})
+        return super(Processes, cls).of(settings)
 
     def __call__(self, work: Work) -> Executor:
         """Makes the executor.

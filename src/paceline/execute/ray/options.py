@@ -1,12 +1,11 @@
 """The executor on Ray, as users ask for it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from paceline.execute.base import Executor
+from paceline.execute.configured import ConfiguredExecutor
 from paceline.execute.work import FunctionWork, Work, registry
-from paceline.settings.execution import ExecutionSettings
 
 if TYPE_CHECKING:
     from paceline.execute.function_call import Function
@@ -17,7 +16,7 @@ _FIELDS = ("address", "cpus_per_worker", "gpus_per_worker", "workers")
 
 
 @dataclass(frozen=True, slots=True)
-class Ray:
+class Ray(ConfiguredExecutor):
     """Runs trials on a Ray cluster: ``executor=paceline.execute.Ray(address="auto")``.
 
     ``executor="ray"`` is the same with all defaults.
@@ -41,24 +40,6 @@ class Ray:
     cpus_per_worker: float | None = None
     gpus_per_worker: float | None = None
     workers: int | None = None
-
-    def __post_init__(self) -> None:
-        """Checks the values.
-
-        Raises:
-            InvalidInput: one that cannot be used.
-        """
-        ExecutionSettings().updated({name: getattr(self, name) for name in _FIELDS})
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """The settings of a study that have the same effect."""
-        return {"executor": self.name, **{name: getattr(self, name) for name in _FIELDS}}
-
-    @classmethod
-    def of(cls, settings: ExecutionSettings) -> "Ray":
-        """The executor of a study with these settings."""
-        return cls(**{name: getattr(settings, name) for name in _FIELDS})
 
     @property
     def share(self) -> "WorkerResources":

@@ -1,14 +1,14 @@
 """The executor whose workers join over HTTP, as users ask for it."""
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from paceline.core import InvalidInput, command_line, process_state
 from paceline.core.texts import printable
 from paceline.execute.base import Executor
+from paceline.execute.configured import ConfiguredExecutor
 from paceline.execute.work import FunctionWork, Work, registry
 from paceline.settings.execution import ExecutionSettings
 
@@ -35,7 +35,7 @@ a search and its final are different executors with the same workers."""
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerServer:
+class WorkerServer(ConfiguredExecutor):
     """Runs trials in processes that join the study: ``paceline worker STUDY --server URL``.
 
     ``executor="workers"`` is the same with all defaults. The study waits until a worker has
@@ -61,18 +61,13 @@ class WorkerServer:
         Raises:
             InvalidInput: one that cannot be used.
         """
-        ExecutionSettings().updated({name: getattr(self, name) for name in _FIELDS})
+        ConfiguredExecutor.__post_init__(self)
         if self.address in ("auto", "local"):
             raise InvalidInput(
                 f"address is {self.address!r}, and executor is 'workers'",
                 expected=f"a host and a port at which workers join, such as '127.0.0.1:{PORT}', "
                 f"or '0.0.0.0:{PORT}' for all networks of this machine",
             )
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """The settings of a study that have the same effect."""
-        return {"executor": self.name, **{name: getattr(self, name) for name in _FIELDS}}
 
     @classmethod
     def of(cls, settings: ExecutionSettings) -> "WorkerServer":
@@ -81,7 +76,7 @@ class WorkerServer:
         Raises:
             InvalidInput: the address cannot be used, or the token is not usable.
         """
-        made = cls(**{name: getattr(settings, name) for name in _FIELDS})
+        made = super(WorkerServer, cls).of(settings)
         made.check()  # before anything of a study is written
         return made
 

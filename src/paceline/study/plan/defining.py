@@ -12,6 +12,7 @@ from typing import Any
 from paceline.core import Budget, InvalidInput
 from paceline.core.checks import flag
 from paceline.execute import Processes, Ray, WorkerServer, factory_of, name_of
+from paceline.execute.configured import ConfiguredExecutor
 from paceline.execute.engines.options import no_function
 from paceline.settings.description import Settings, default_settings
 from paceline.settings.function import FUNCTION, NETWORKS, Kind
@@ -113,7 +114,7 @@ def _with_executor(
     if "executor" in given:
         factory_of(executor)  # raises the right error
         name = name_of(executor) or executor
-        own = executor.settings if isinstance(executor, Processes | Ray | WorkerServer) else {}
+        own = executor.settings if isinstance(executor, ConfiguredExecutor) else {}
         before = {} if name == known else dict.fromkeys(_OF_EXECUTORS)
         again = {name: given[name] for name in (*_OF_EXECUTORS, "workers") if name in given}
         settings = settings.updated({**before, "executor": name, **own, **again})
