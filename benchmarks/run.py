@@ -61,6 +61,7 @@ BENCHMARKS = (
     "scale",
     "live",
     "exports",
+    "sklearn_search",
     "kmnist_mlp",
     "mnist_methods",
     "mnist_cnn",

@@ -1,18 +1,20 @@
 """Ask and tell: a study whose user runs the trials and reports their scores."""
 
 import os
+import statistics
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from paceline.core import Budget, InvalidInput, Trial, TrialState, markup
+from paceline.core import Budget, InvalidInput, Trial, TrialState, checks, markup
 from paceline.core.checks import flag, whole_number
 from paceline.core.commands import study_name
 from paceline.core.events import (
     EpochMeasured,
     Event,
+    Noted,
     SessionEnded,
     SessionStarted,
     SettingsChanged,
@@ -71,8 +73,13 @@ class OpenStudy:
         change_space: bool = False,
         callbacks: Callbacks | None = None,
         store: str | None = None,
+        about: tuple[str, str] = ("trials run by hand", ""),
     ) -> None:
-        """See `paceline.open_study`; the ``callbacks`` are entered here and exited by `close`."""
+        """See `paceline.open_study`; the ``callbacks`` are entered here and exited by `close`.
+
+        ``about`` is a name for what is tried, and a text that differs for studies that must not go
+        on as each other.
+        """
         self.directory = study_directory(directory)
         self._began = time.monotonic()
         existing = Existing.find(self.directory)
@@ -89,7 +96,7 @@ class OpenStudy:
         self._may_change = flag("change_space", change_space)
         choice = choice.within(given) if self._may_change else choice
         choice.strategy.check(given)
-        first = created(_settings(existing, objective, choice, seed), "trials run by hand")
+        first = created(_settings(existing, objective, choice, seed), *about)
         if existing is not None:
             self._changes(first, given, existing.record, existing.state)
         self._store: Store | None = open_store(self.directory, writable=True, store=store)
@@ -180,7 +187,15 @@ class OpenStudy:
         self._callbacks(record, events)
         return [record.trial(number) for number in range(first, first + len(proposals))]
 
-    def tell(self, trial: Trial | int, metrics: Any = None, *, failed: str | None = None) -> Trial:
+    def tell(
+        self,
+        trial: Trial | int,
+        metrics: Any = None,
+        *,
+        failed: str | None = None,
+        scores: Sequence[float] = (),
+        seconds: float = 0.0,
+    ) -> Trial:
         """Records the result of a trial, once.
 
         Args:
@@ -189,6 +204,9 @@ class OpenStudy:
                 them.
             failed: instead of metrics, the reason for a failure: ``"out of memory"``. The search
                 learns from failures, too.
+            scores: of each training, if there were several, such as on folds; the objective is
+                their mean.
+            seconds: how long it took.
 
         Returns:
             The trial with its result.
@@ -208,9 +226,12 @@ class OpenStudy:
                 )
             self._write([TrialEnded(number, TrialState.FAILED, None, None, failed.strip())])
             return self.record.trial(number)
-        found = _finite(metrics, metric)
-        ended = TrialEnded(number, TrialState.COMPLETED, found[metric], 1, "")
-        self._write([EpochMeasured(number, 1, found, 0.0), ended])
+        found, of_each = _finite(metrics, metric), tuple(map(float, scores))
+        ended = TrialEnded(number, TrialState.COMPLETED, found[metric], 1, "", of_each)
+        spread = {metric: statistics.stdev(of_each)} if len(of_each) > 1 else {}
+        self._write(
+            [EpochMeasured(number, 1, found, checks.number("seconds", seconds), spread), ended]
+        )
         return self.record.trial(number)
 
     # -- reading
@@ -312,6 +333,10 @@ class OpenStudy:
                 expected="each trial once",
             )
         return int(number)
+
+    def note(self, text: str) -> None:
+        """Adds a sentence to the notes of the study."""
+        self._write([Noted(text)])
 
     def _write(self, events: list[Event], values: dict[str, Any] | None = None) -> None:
         self._append(events, values)

@@ -150,9 +150,10 @@ class PooledData:
     def parts(self, split: int) -> tuple[tuple[Tree, ...], tuple[Tree, ...] | None]:
         """The training and the validation arrays of a split, on the host."""
         rows, held_out = self.splits[split]
-        return jax.tree.map(lambda leaf: leaf[rows], self.train), jax.tree.map(
-            lambda leaf: leaf[held_out], self.validation
-        )
+        train = jax.tree.map(lambda leaf: leaf[rows], self.train)
+        if not len(held_out):
+            return train, None
+        return train, jax.tree.map(lambda leaf: leaf[held_out], self.validation)
 
 
 def _rows(batch: tuple[Tree, ...]) -> int:

@@ -195,14 +195,20 @@ def plan_function(definition: Definition) -> FunctionPlan:
     return FunctionPlan(definition, settings, whole, given, strategy, schedule, limits, load)
 
 
-def created(settings: Settings, name: str) -> StudyCreated:
-    """The first event of a study without data."""
+def created(settings: Settings, name: str, fingerprint: str = "") -> StudyCreated:
+    """The first event of a study without data.
+
+    Args:
+        settings: the settings.
+        name: of what is tuned.
+        fingerprint: differs for studies that must not go on as each other; empty for its kind.
+    """
     objective = settings.objective
     if objective is None:
         raise ValueError("settings without an objective")
     kind = settings.function.kind
     goal = {"metric": objective.metric, "direction": objective.direction}
-    data = {"fingerprint": kind, "kind": kind, "name": name}
+    data = {"fingerprint": fingerprint or kind, "kind": kind, "name": name}
     return StudyCreated(FORMAT, goal, data, settings.to_json())
 
 
