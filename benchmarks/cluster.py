@@ -16,7 +16,7 @@ epoch. ASHA: {trials:,} trials of at most nine epochs. The default search (a Gau
 
 
 def run(options: Options) -> Result:
-    workers, trials, few = (20, 60, 30) if options.quick else (1000, 10_000, 2000)
+    workers, trials, few = (20, 60, 30) if options.quick else (1000, 10_000, 4000)
     common = {"workers": workers, "seconds": 60.0}
     sides = {
         "random search": {"search": "random", "schedule": "full", "trials": trials, "epochs": 1},

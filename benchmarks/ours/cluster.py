@@ -43,7 +43,8 @@ class Cluster(SimulatedExecutor):
     Attributes:
         driver: seconds that the driver has worked.
         idle: seconds for which workers waited, together.
-        until_last: clock and ``idle`` at the last submission.
+        until_last: clock and ``idle`` when the last trial was proposed; only later can a worker
+            have nothing to do since there is no trial left.
         num_results: epochs that were measured.
     """
 
@@ -55,7 +56,7 @@ class Cluster(SimulatedExecutor):
         options = TrainingConfig(Objective(work.metric, "minimize"))
         super().__init__(self.curve, options, self.workers)
         self.driver = self.idle = 0.0
-        self.until_last, self.num_results = (0.0, 0.0), 0
+        self.until_last, self.num_results, self.newest = (0.0, 0.0), 0, -1
         Cluster.latest = self
         self._returned = time.perf_counter()
 
@@ -81,7 +82,9 @@ class Cluster(SimulatedExecutor):
     ) -> None:
         self._count_driver()
         super().submit(jobs, snapshots, scores)
-        self.until_last = (self.clock, self.idle)
+        newest = max(job.trial for job in jobs)
+        if newest > self.newest:
+            self.until_last, self.newest = (self.clock, self.idle), newest
         self._returned = time.perf_counter()
 
     def progress(self, seconds: float | None = None) -> list[ExecutorUpdate]:

@@ -181,6 +181,21 @@ def test_proposals_keep_a_distance_from_running_trials() -> None:
     assert abs(float(second.config["x"]) - float(first.config["x"])) > 1e-4
 
 
+def test_batches_are_new_and_mixed_beside_a_thousand_running_trials() -> None:
+    configs = [one.config for one in Sobol(seed=2).ask(TREE, History(set()), 1040)[1]]
+    trials = [finished(n, config, tree(config)) for n, config in enumerate(configs[:40])]
+    trials += [Trial(40 + n, config, 0, 1) for n, config in enumerate(configs[40:])]
+    seen = {TREE.key(config) for config in configs}
+    _, proposals = Bayes(seed=1).ask(TREE, History(seen, trials, LOSS), 32)
+    keys = {proposal.key for proposal in proposals}
+    assert len(keys) == 32
+    assert not keys & seen
+    assert {proposal.origin for proposal in proposals} == {"bayes", "sobol"}
+    # the deepest branch, where the best is, gets most proposals and not all
+    deepest = sum(proposal.config["branch"] == "two" for proposal in proposals)
+    assert 10 < deepest < 32
+
+
 def test_a_finite_space_is_exhausted_with_scores() -> None:
     space = Space([Int("a", 1, 6), Choice("b", ["x", "y", "z"]), Boolean("c")])
     for batch in (1, 7):

@@ -159,7 +159,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rest |= {"keep": "last", "memory": None, "ordered": None, "in_flight": None, "budget": None}
     request = defined(build, data(), study=directory, **SETTINGS, **rest)
     with pytest.raises(KeyboardInterrupt):
-        carry_out(make_plan(request), directory, Interrupt(18))
+        carry_out(make_plan(request), directory, Interrupt(17))
     assert len(index(directory)["running"]) >= 5
     return directory
 

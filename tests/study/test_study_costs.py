@@ -13,7 +13,7 @@ from tests.study.definitions import planned
 
 from paceline.core import Measurement, Trial, TrialState
 from paceline.core.events import ProgramCompiled
-from paceline.study.plan.default_schedule import in_flight_of
+from paceline.study.plan.default_schedule import in_flight_of, in_flight_of_function
 from paceline.study.plan.network_plan import NetworkPlan
 from paceline.study.planned.costs import Costs
 from paceline.train.device_facts import DeviceFacts
@@ -118,6 +118,15 @@ def test_a_search_that_learns_has_four_rounds_at_least(monkeypatch: pytest.Monke
     assert (number(10), number(40), number(100)) == (6, 10, 25)
     assert number(10, platform="cpu") == number(None, platform="cpu") == 6
     assert in_flight_of("torch", True, 100) == 1
+
+
+def test_a_model_proposes_ahead_for_many_workers() -> None:
+    def number(workers: int, learns: bool = True, is_full: bool = True) -> int:
+        return in_flight_of_function(workers, learns, is_full)
+
+    assert [number(n) for n in (1, 2, 31, 32, 1000)] == [1, 2, 31, 33, 1031]
+    assert number(1000, is_full=False) == 1000
+    assert number(1000, learns=False) == 2000
 
 
 def test_what_the_time_left_does_not_repay_costs_infinity(tmp_path: Path) -> None:

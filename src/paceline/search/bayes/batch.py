@@ -25,6 +25,7 @@ from paceline.search.bayes.candidates import neighbours, perturbed, polished
 from paceline.search.bayes.coordinates import Array, Coordinates, Mask
 from paceline.search.bayes.gaussian_process import GaussianProcess
 from paceline.search.bayes.kernel import Kernel
+from paceline.search.bayes.subset import spread_out
 from paceline.search.strategy import ProposalList
 
 Belief = Callable[[Array], Array]
@@ -38,6 +39,8 @@ _CYCLE = (IMPROVE, IMPROVE, EXPLORE, IMPROVE, LOCAL, IMPROVE, EXPLORE, IMPROVE)
 _FUTURES, _BASELINE, _STARTS, _ROUNDS = 16, 8, 6, 8
 _WIDE, _NEAR = 1024, 512
 _MANY = 300  # observations from which on the number of candidates is halved
+_MOST_PENDING = 160  # running trials whose values are taken into account
+_MANY_PICKS, _MOST_IN_GREEDY = 16, 384  # a batch of so many is picked from fewer candidates
 _COST_POWER = 0.5
 _SHORTLIST = 16  # candidates of different kinds whose cost is computed
 
@@ -100,6 +103,8 @@ class Round:
             self.rng,
             np.full(16 * len(climbed), 0.05),
         )
+        if count >= _MANY_PICKS:
+            U, local = self._fewer(U, local, promise)
         U = np.concatenate([U, climbed, around])
         local = np.concatenate([local, np.ones(len(climbed) + len(around), dtype=bool)])
         Z = self.coordinates.settle(U)
@@ -114,6 +119,14 @@ class Round:
             self._fantasized(Z[keep], order, count),
             float(tau),
         )
+
+    def _fewer(self, U: Array, local: Mask, promise: Array) -> tuple[Array, Mask]:
+        """The most promising candidates, and as many of all others: each pick costs less then."""
+        order = np.argsort(-promise, kind="stable")
+        half = _MOST_IN_GREEDY // 2
+        step = max(1, (len(U) - half) // half)
+        kept = np.sort(np.concatenate([order[:half], order[half::step]]))
+        return U[kept], local[kept]
 
     def _with_siblings(
         self, candidates: FantasizedCandidates, U: Array, values: Array
@@ -157,12 +170,23 @@ class Round:
         new: Mask = self._known[at] != digests
         return new
 
+    @cached_property
+    def _considered(self) -> Array:
+        """The running trials that are conditioned on: of very many the promising, and a spread.
+
+        The time of a proposal grows with their square.
+        """
+        if len(self.pending) <= _MOST_PENDING:
+            return self.pending
+        mean = self.model.at(self.kernel.features(self.pending))[0]
+        return self.pending[spread_out(self.pending, mean, _MOST_PENDING)]
+
     def _fantasized(
         self, Z: Array, order: npt.NDArray[np.intp], picks: int
     ) -> FantasizedCandidates:
         """Candidates, conditioned on possible best points and running trials, which follow them."""
         best = order[:_BASELINE]
-        points = np.concatenate([Z, self.Z[best], self.pending])
+        points = np.concatenate([Z, self.Z[best], self._considered])
         extra = len(points) - len(Z)
         candidates = FantasizedCandidates(
             self.model, self.kernel.features(points), _normals(self.rng, extra + picks, _FUTURES)

@@ -84,5 +84,5 @@ class ArrivalQueue:
         """The state as plain JSON types."""
         return {
             "now": self._now,
-            "due": {str(number): list(due) for number, due in self._due.items()},
+            "due": {str(number): due for number, due in self._due.items()},
         }

@@ -33,7 +33,9 @@ _MOST_AHEAD = 4096
 _AHEAD = 64  # the same where only time limits the study, or a schedule decides
 # More are proposed once this fraction (1 / _TOGETHER) of the trials that may be in flight is free.
 _TOGETHER = 4
-_TOGETHER_OF_FUNCTION = 100  # there, a place that is free is a worker that is idle
+# There, a free place is an idle worker, unless all trials run to their end: some are then proposed
+# ahead, see `default_schedule.in_flight_of_function`.
+_TOGETHER_OF_FUNCTION, _TOGETHER_AHEAD = 100, 34
 
 
 class Search:
@@ -265,7 +267,10 @@ class Search:
             return 0 if wait else int(min(self._left(), ahead))
         few = self._strategy.learns or self._plan.is_define_by_run
         window = self._in_flight if few else max(_AHEAD, self._in_flight)
-        together = _TOGETHER_OF_FUNCTION if self._plan.is_define_by_run else _TOGETHER
+        together = _TOGETHER
+        if self._plan.is_define_by_run:
+            is_ahead = self._strategy.learns and isinstance(self._schedule, Full)
+            together = _TOGETHER_AHEAD if is_ahead else _TOGETHER_OF_FUNCTION
         free = window - len(self._queue)
         return int(min(self._left(), free)) if free >= max(1, window // together) else 0
 

@@ -187,7 +187,8 @@ class Session:
             if self._is_out_of_time():
                 self._pause("the time budget ended")
                 return "the time budget is used up"
-            self._search.advance()
+            with self._recorder.one_transaction():
+                self._search.advance()
             if self._search.is_over:
                 self._check_failures(at_end=True)
                 return self._search.exhausted or _all_ended(len(self.record.trials))

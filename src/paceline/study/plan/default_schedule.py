@@ -14,6 +14,7 @@ _SHORT = 2  # trainings this short are not divided
 # cores and some that are prepared, elsewhere as many as a cohort has lanes, see
 # docs/design/0029-numbers-of-lanes.md. Not of the machine: a seed gives one study on all CPUs.
 _IN_FLIGHT, _IN_FLIGHT_ACCELERATED = 6, 64
+_WORKERS_PER_WAITING = 32  # workers of a function for each trial that is proposed ahead
 _ROUNDS = 4  # in which a search that learns proposes its trials, at least
 
 
@@ -64,14 +65,17 @@ def in_flight_of_function(workers: int, learns: bool, is_full: bool) -> int:
 
     In order, a worker waits while an earlier one is slow. With twice as many in flight this is
     rare, but a model or a schedule would then use older results, and trials that wait for the
-    schedule would need processes of their own.
+    schedule would need processes of their own. A model that proposes for many workers proposes a
+    few trials ahead: several at once cost little more than one, and no worker waits for them.
 
     Args:
         workers: number of workers.
         learns: whether the search learns from the trials.
         is_full: whether each trial trains to its end.
     """
-    return workers if workers == 1 or learns or not is_full else 2 * workers
+    if workers == 1 or not is_full:
+        return workers
+    return workers + workers // _WORKERS_PER_WAITING if learns else 2 * workers
 
 
 def is_default_in_flight(settings: Settings, learns: bool) -> bool:

@@ -1,69 +1,23 @@
 """Checkpoints of trials and weights of models as safetensors files, pruned as trials end."""
 
 import re
-import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from paceline.core import UnreadableStudy, command_line
 from paceline.core.events import Json
 from paceline.execute.base import Leaves, SnapshotReference, TrialSnapshot
 from paceline.store import open_store
 from paceline.store.files import explained, flush, remove
 from paceline.store.paths import CHECKPOINTS
 from paceline.study.record import network_files
+from paceline.study.record.checkpoint_index import Entry, from_json, to_json
 from paceline.study.record.network_files import Label, Network, Unusable
 from paceline.study.record.record import Record
 
 _NAMES = re.compile(r"(running|best-model|(best-)?trial-\d+)-\d+\.safetensors")
 """Names of the files that studies write. Others are never read or removed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A valid file of one network.
-
-    Attributes:
-        file: its name without a directory.
-        epoch: number of epochs trained; 0 if the training has ended.
-        key: that of the trial, see `network_files.key_of`; empty in files without labels (earlier
-            versions).
-        seconds: training time so far, of a running trial.
-    """
-
-    file: str
-    epoch: int = 0
-    key: str = ""
-    seconds: float = 0.0
-
-
-@dataclass(slots=True)
-class Index:
-    """The valid files, as stored in the study's database.
-
-    Attributes:
-        study: unique identifier of the study.
-        running: files of trials that have not ended, by number.
-        models: files of the trained networks that are kept, by number of the trial.
-        best_model: description of the study's final model, with its file.
-        keep: number of trials whose trained networks are kept.
-        next: number of the last file.
-    """
-
-    study: str = field(default_factory=lambda: secrets.token_hex(16))
-    running: dict[int, Entry] = field(default_factory=dict)
-    models: dict[int, Entry] = field(default_factory=dict)
-    best_model: dict[str, Any] | None = None
-    keep: int = 1
-    next: int = 0
-
-
-_INDEX = TypeAdapter(Index)
 
 
 class Checkpoints:
@@ -72,6 +26,9 @@ class Checkpoints:
     Files are written under new names and flushed to disk before their names are stored in the
     study's database, in the same transaction as the measurements they belong to. The files they
     replace are removed only after that.
+
+    Attributes:
+        is_stored: whether the index has not changed since it was last taken to be stored.
     """
 
     def __init__(self, directory: Path, index: Json | None, key_of: Callable[[int], str]) -> None:
@@ -86,7 +43,8 @@ class Checkpoints:
             UnreadableStudy: the index is damaged.
         """
         self._directory, self._key_of = directory, key_of
-        self._index = _parsed(index, directory)
+        self._index = from_json(index, directory)
+        self.is_stored = index is not None
         self._obsolete: set[str] = set()
 
     @classmethod
@@ -110,7 +68,14 @@ class Checkpoints:
     @property
     def index(self) -> Json:
         """The index to store: the valid files."""
-        return _INDEX.dump_python(self._index, mode="json")
+        return to_json(self._index)
+
+    def take_changes(self) -> dict[str, Json]:
+        """The index as a value to store; empty if it has not changed since the last call."""
+        if self.is_stored:
+            return {}
+        self.is_stored = True
+        return {"checkpoints": self.index}
 
     @property
     def num_kept(self) -> int:
@@ -119,6 +84,7 @@ class Checkpoints:
 
     @num_kept.setter
     def num_kept(self, count: int) -> None:
+        self.is_stored &= self._index.keep == count
         self._index.keep = count
 
     # -- trials that have not ended
@@ -127,6 +93,7 @@ class Checkpoints:
         """Writes the state of running trials, all into one file."""
         if not snapshots:
             return
+        self.is_stored = False
         loaded = {number: one.load() for number, one in snapshots.items()}
         networks = {
             self._label(n, one.epoch): Network(one.leaves, one.best) for n, one in loaded.items()
@@ -140,6 +107,7 @@ class Checkpoints:
         """Drops the checkpoint of a trial that has ended."""
         old = self._index.running.pop(number, None)
         if old is not None:
+            self.is_stored = False
             self._obsolete.add(old.file)
 
     def snapshot(self, number: int, num_measured: int) -> TrialSnapshot | None:
@@ -182,12 +150,14 @@ class Checkpoints:
             if number in results:
                 label = self._label(number, 0)
                 file = self._write(f"trial-{number}", {label: Network(results[number])})
+                self.is_stored = False
                 self._index.models[number] = Entry(file, label.epoch, label.key)
 
     def drop_model(self, number: int) -> None:
         """Drops the trained network of a trial."""
         old = self._index.models.pop(number, None)
         if old is not None:
+            self.is_stored = False
             self._obsolete.add(old.file)
 
     def model(self, number: int) -> Leaves | None:
@@ -213,6 +183,7 @@ class Checkpoints:
             description: its description; if not ``refitted``, the variables are those of the
                 search.
         """
+        self.is_stored = False
         if self._index.best_model is not None:
             self._obsolete.add(self._index.best_model["file"])
         written = None if description["refitted"] else self._index.models.get(number)
@@ -270,6 +241,7 @@ class Checkpoints:
 
     def forget_all_but(self, record: Record) -> None:
         """Keeps only the networks of trials as they are in a record that may have lost its end."""
+        self.is_stored = False
         trials, index = record.trials, self._index
         index.running = {
             number: entry
@@ -353,31 +325,3 @@ class Checkpoints:
         with explained(path):
             network_files.write(path, networks)
         return path.name
-
-
-def _parsed(stored: Json | None, directory: Path) -> Index:
-    """Reads an index as stored by this version or an earlier one."""
-    if stored is None:
-        return Index()
-    try:
-        entries = dict(stored)
-        models = entries.get("models", {})
-        models = {
-            number: {"file": one} if isinstance(one, str) else one for number, one in models.items()
-        }
-        if best := entries.get("best"):  # form of versions that kept the best trial only
-            models[best["trial"]] = {"file": best["file"]}
-        if model := entries.get("best_model"):
-            entries["best_model"] = {
-                "key": "",
-                **model,
-                "trial": int(model["trial"]),
-                "file": str(model["file"]),
-            }
-        return _INDEX.validate_python({**entries, "models": models})
-    except (ValidationError, LookupError, ValueError, TypeError, AttributeError) as error:
-        raise UnreadableStudy(
-            f"which files in {directory} are valid cannot be read "
-            f"({' '.join(str(error).split())[:200]}); "
-            f"to see what can be repaired: {command_line('doctor', directory.parent)}"
-        ) from error

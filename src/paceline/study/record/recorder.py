@@ -1,8 +1,10 @@
 """Records a study: writes events to the store and networks to disk."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from paceline.core.events import (
@@ -11,6 +13,7 @@ from paceline.core.events import (
     Event,
     Json,
     Noted,
+    SessionEnded,
     SpaceReplaced,
     TrialEnded,
     TrialPaused,
@@ -27,6 +30,7 @@ from paceline.study.record.network_files import Unusable, key_of
 from paceline.study.record.record import Record
 from paceline.study.record.replay import fold, keep_snapshot
 
+_PRUNING_SECONDS = 1.0  # least time between two removals of files that are not needed any more
 _PAUSED_BYTES = 2**30  # of paused networks kept in memory; all of them are on disk as well
 
 
@@ -35,6 +39,15 @@ class Observer(Protocol):
 
     def __call__(self, record: Record, events: Sequence[Event]) -> None:
         """Called with new events after they are recorded."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """What one transaction is to contain, and the events of which the observer is told after it."""
+
+    events: list[Event] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+    observed: list[Sequence[Event]] = field(default_factory=list)
 
 
 class Recorder:
@@ -63,6 +76,25 @@ class Recorder:
         # epochs of them are ignored.
         self._torn: set[int] = set()
         self._paused: dict[int, SnapshotReference] = {}
+        self._pruned_at = -math.inf
+        self._held: _Held | None = None
+
+    @contextmanager
+    def one_transaction(self) -> Iterator[None]:
+        """Stores everything that is told in the block in one transaction at its end.
+
+        The record has it at once; the observer is called afterwards. If the block raises, what was
+        told before is stored.
+        """
+        self._held = held = _Held()
+        try:
+            yield
+        finally:
+            self._held = None
+            if held.events or held.values:
+                self._append(held.events, held.values)
+            for events in held.observed:
+                self._observe(events)
 
     def kept_models(self) -> tuple[tuple[int, ...], int]:
         """The trials whose trained models are kept, and their size on disk in bytes."""
@@ -80,12 +112,8 @@ class Recorder:
             if isinstance(event, TrialEnded):
                 self._forget(event.number)
         if any(isinstance(event, TrialEnded) for event in events):
-            values = {**(values or {}), "checkpoints": self._checkpoints.index}
+            values = {**(values or {}), **self._checkpoints.take_changes()}
         self._append(events, values or {})
-        if (
-            values and "checkpoints" in values
-        ):  # files in the stored index stay, whatever failed since
-            self._checkpoints.prune()
         self._observe(events)
 
     def take(self, progress: ExecutorUpdate) -> list[int]:
@@ -227,9 +255,8 @@ class Recorder:
             self._store_index(now)
 
     def _store_index(self, events: Sequence[Event]) -> None:
-        """Stores events and the index of valid files in one transaction; then removes old files."""
-        self._append(events, {"checkpoints": self._checkpoints.index})
-        self._checkpoints.prune()
+        """Stores events and the index of valid files in one transaction."""
+        self._append(events, self._checkpoints.take_changes())
 
     def _rank(self, number: int) -> tuple[float, int]:
         """Sort key of trials with a score: the best first, ties by number."""
@@ -246,13 +273,31 @@ class Recorder:
             self.tell([Noted(note)])
 
     def _append(self, events: Sequence[Event], values: dict[str, Any]) -> None:
-        # files that are valid until now are removed next
-        durable = "checkpoints" in values and self._checkpoints.needs_pruning
-        self._store.append(events, values, durable=durable)
+        """Stores events and values; then removes old files, if the last time was long ago.
+
+        That is not done each time, since the transaction has to be on the disk before.
+        """
+        if self._held is not None:
+            self._held.events += events
+            self._held.values |= values
+            return
+        is_last = any(isinstance(event, SessionEnded) for event in events)
+        if is_last and self._checkpoints.needs_pruning:
+            values = {**values, **self._checkpoints.take_changes()}
+        is_due = is_last or time.monotonic() - self._pruned_at >= _PRUNING_SECONDS
+        prunes = self._checkpoints.needs_pruning and self._checkpoints.is_stored and is_due
+        try:
+            self._store.append(events, values, durable=prunes)
+        except BaseException:
+            self._checkpoints.is_stored = False  # files in the index that is stored must stay
+            raise
         now = self._now()
         for event in events:
             self.clock.take(Stored(0, now, event))
         keep_snapshot(self._store)
+        if prunes:
+            self._checkpoints.prune()
+            self._pruned_at = time.monotonic()
 
     def _keep(self, number: int, snapshot: SnapshotReference) -> None:
         """Keeps a paused network in memory; the oldest are dropped when there are too many."""
@@ -265,7 +310,9 @@ class Recorder:
         self._paused.pop(number, None)
 
     def _observe(self, events: Sequence[Event]) -> None:
-        if self._observer is not None:
+        if self._held is not None:
+            self._held.observed.append(events)
+        elif self._observer is not None:
             self._observer(self.record, events)
 
 

@@ -1,0 +1,1 @@
+"""Scripts for KerasTuner, as people write them; `benchmarks.kt_scripts` runs them."""
