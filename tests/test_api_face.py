@@ -123,6 +123,7 @@ def test_reading_a_study_loads_neither_keras_nor_jax(tmp_path: Path) -> None:
     assert done.stdout.split() == ["refused", "[]"]
 
 
+@pytest.mark.exhaustive
 def test_a_study_from_memory_is_resumed_with_what_cannot_be_stored(
     arrays: Any, tmp_path: Path
 ) -> None:

@@ -10,9 +10,16 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SCRIPTS = sorted(EXAMPLES.glob("*.py"))
+_ALWAYS = ("any_function", "ask_and_tell", "callback", "resume")
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=[script.stem for script in SCRIPTS])
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(one, id=one.stem, marks=() if one.stem in _ALWAYS else pytest.mark.exhaustive)
+        for one in SCRIPTS
+    ],
+)
 def test_an_example_runs(
     script: Path,
     tmp_path: Path,

@@ -17,6 +17,8 @@ import pytest
 
 from paceline.core import process_state
 
+pytestmark = pytest.mark.exhaustive
+
 PROGRAM = Path(__file__).with_name("process_fingerprint.py")
 RAISED = {
     "a first study": "",

@@ -207,6 +207,7 @@ def test_methods_are_called_in_the_order_of_what_happens(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.exhaustive
 def test_a_study_of_networks_is_the_same_with_callbacks(tmp_path: Path) -> None:
     nosy = Nosy()
     with_callbacks = of_networks(tmp_path / "a", [nosy])

@@ -83,6 +83,7 @@ def test_tune_goes_on_where_it_stopped(run: Run, model: Path) -> None:
     assert len(strict(run("show", "s", "--json").stdout)["trials"]) == 2
 
 
+@pytest.mark.exhaustive
 def test_numbers_with_commas_become_hyperparameters(run: Run, model: Path) -> None:
     result = run(
         "tune",
@@ -106,6 +107,7 @@ def test_numbers_with_commas_become_hyperparameters(run: Run, model: Path) -> No
     assert run("resume", "s", "--trials", "3").exit_code == 0
 
 
+@pytest.mark.exhaustive
 def test_class_weights_are_the_studys(run: Run, model: Path) -> None:
     words = [
         "tune",

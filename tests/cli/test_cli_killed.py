@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pytest
 from typer.testing import Result
 
 from paceline.core import PacelineError
@@ -67,6 +68,7 @@ def stopped(
     return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
+@pytest.mark.exhaustive
 def test_interrupted_then_killed_then_resumed(run: Run, model: Path, tmp_path: Path) -> None:
     study = tmp_path / "s"
     words = [

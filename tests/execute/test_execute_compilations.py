@@ -98,6 +98,7 @@ def counting(function: Callable[..., Any], calls: list[object]) -> Callable[...,
     return counted
 
 
+@pytest.mark.exhaustive
 def test_a_study_may_continue_with_merging_switched_off(tmp_path: Path) -> None:
     works: list[NetworkWork] = []
 

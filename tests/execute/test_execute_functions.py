@@ -402,6 +402,7 @@ def test_only_a_trial_over_its_limits_is_ended(made: Make) -> None:
         ),
     ],
 )
+@pytest.mark.exhaustive
 def test_child_processes_of_a_worker_end_with_it(made: Make, function: Function, x: float) -> None:
     executor = made(function, 1)
     executor.submit(jobs(x, epochs=9), {}, {})

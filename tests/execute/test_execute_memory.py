@@ -51,6 +51,7 @@ OPTIONS: dict[str, Any] = {
 }
 
 
+@pytest.mark.exhaustive
 def test_waiting_networks_share_the_code_of_their_program(tmp_path: Path) -> None:
     alive = []
 
@@ -78,6 +79,7 @@ def test_waiting_networks_share_the_code_of_their_program(tmp_path: Path) -> Non
     assert max(models[16:]) <= max(models[:8])
 
 
+@pytest.mark.exhaustive
 def test_a_memory_limit_also_applies_after_resume(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

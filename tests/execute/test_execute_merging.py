@@ -148,6 +148,7 @@ def test_networks_of_other_widths_share_a_program_and_train_as_alone(
             assert np.allclose(np.asarray(ours, float), np.asarray(alone, float), 1e-4, 1e-6)
 
 
+@pytest.mark.exhaustive
 def test_a_network_continues_from_a_snapshot_with_whomever_it_is_merged(apart: Ended) -> None:
     paused = run(build, jobs(WIDTHS[:2], until=1))
     again = run(
@@ -159,6 +160,7 @@ def test_a_network_continues_from_a_snapshot_with_whomever_it_is_merged(apart: E
     assert paused.scores | again.scores == pytest.approx(apart.scores, rel=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_networks_with_a_constant_array_of_their_width_share_a_program() -> None:
     both = jobs((3, 17), 2)
     alone, paused = run(encoded, both[1:], merge=False), run(encoded, jobs((3, 17), 2, until=1))

@@ -86,6 +86,7 @@ def repeated(training: TrainingConfig = TRAINING) -> Executor:
     return RepeatedExecutor(fused([POOL] * 3, training), (5, 6, 7), training)
 
 
+@pytest.mark.exhaustive
 def test_means_of_several_trainings_are_reported() -> None:
     updates = finished(repeated(), [Job(4, CONFIG, seed=99, epochs=2)])
     single = measured(
@@ -106,6 +107,7 @@ def test_means_of_several_trainings_are_reported() -> None:
 
 
 @pytest.mark.parametrize("keep", ["last", "best"])
+@pytest.mark.exhaustive
 def test_several_trainings_continue_in_another_executor(keep: Any) -> None:
     training = TrainingConfig(TRAINING.objective, 16, keep=keep)
     whole = finished(repeated(training), [Job(0, CONFIG, seed=1, epochs=4)])

@@ -303,6 +303,7 @@ def _records(stored: bytes) -> list[Any]:
 
 
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
+@pytest.mark.exhaustive
 def test_mlflow_gets_names_that_it_accepts(tmp_path: Path) -> None:
     mlflow = pytest.importorskip("mlflow", reason="needs the extra mlflow")
 

@@ -144,6 +144,7 @@ def test_a_budget_that_is_too_small_is_refused_with_the_need(invoke: Invoke) -> 
     assert not list(Path.cwd().rglob("study.db"))
 
 
+@pytest.mark.exhaustive
 def test_invalid_answers_are_asked_again(invoke: Invoke) -> None:
     answers = "9\n1\n16\nsigmoid\nlion\nmomentum\n0.01\n\n100\n2\n"
     words = ["run", "kmnist-mlp", "--quick", "--part", "yours", "--data", "stripes", "--study", "s"]

@@ -364,6 +364,7 @@ def test_a_prior_is_checked() -> None:
         Bayes(0, source=(1,))  # type: ignore[arg-type]
 
 
+@pytest.mark.exhaustive
 def test_an_earlier_study_helps_and_a_misleading_one_does_not_hurt() -> None:
     rng = np.random.default_rng(3)
     configs = [TREE.sample(rng) for _ in range(120)]

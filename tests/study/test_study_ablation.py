@@ -45,6 +45,7 @@ def test_what_a_change_makes_active_takes_the_value_it_leads_to() -> None:
     assert found[Side.WINNER] == {"": winner, "kind": {"kind": "plain"}}
 
 
+@pytest.mark.exhaustive
 def test_it_is_measured_once_and_shares_the_pairs_of_the_final(tmp_path: Path) -> None:
     best = {"units": 8, "rate": 0.05}
     tuned(tmp_path / "s", search=Given(({}, best)), trials=2, final=2)

@@ -155,6 +155,7 @@ def damaged(files: Files, done: list[tuple[str, bool, int, int]]) -> Files:
 @example(done=[("cut", False, 0, 0)], was_killed=True, has_index=False)
 @example(done=[("removed", True, 0, 0)], was_killed=True, has_index=True)
 @pytest.mark.filterwarnings("ignore:The study in .* is complete, but its report")
+@pytest.mark.exhaustive
 def test_a_damaged_study_is_used_or_refused_in_words(
     tmp_path: Path,
     finished: Path,

@@ -165,6 +165,7 @@ class Interrupt:
             raise KeyboardInterrupt
 
 
+@pytest.mark.exhaustive
 def test_an_interrupted_final_goes_on_where_it_stopped(study: Study, tmp_path: Path) -> None:
     def request() -> Any:
         return defined(

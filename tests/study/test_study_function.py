@@ -136,6 +136,7 @@ def test_the_space_grows_and_what_joined_is_searched(tmp_path: Path) -> None:
     assert again.space == study.space
 
 
+@pytest.mark.exhaustive
 def test_a_growing_space_is_the_same_study_whoever_is_first(tmp_path: Path) -> None:
     alone = tune(tmp_path / "alone", nested, trials=14, in_flight=3)
     together = tune(tmp_path / "together", nested, trials=14, in_flight=3, workers=3)
@@ -312,6 +313,7 @@ def test_without_epochs_every_trial_runs_in_full(tmp_path: Path) -> None:
     assert [trial.best_epoch for trial in study.trials] == [9] * 6
 
 
+@pytest.mark.exhaustive
 def test_failures_of_workers_are_recorded_and_the_study_goes_on(tmp_path: Path) -> None:
     study = tune(tmp_path / "s", fragile, objective="max", trials=None, search="grid", workers=2)
     assert len(study.trials) == 10

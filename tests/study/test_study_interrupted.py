@@ -119,6 +119,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+@pytest.mark.exhaustive
 def test_a_search_that_was_stopped_is_finished_and_goes_on_all_the_same(tmp_path: Path) -> None:
     study = tmp_path / "s"
     CALLS["left"] = 22  # in the third of four trials, or about there

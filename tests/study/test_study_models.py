@@ -180,6 +180,7 @@ def test_a_file_that_needs_objects_is_loaded_with_them(tmp_path: Path) -> None:
         other.best_model()
 
 
+@pytest.mark.exhaustive
 def test_the_best_trials_keep_their_models_and_the_rest_say_what_to_do(tmp_path: Path) -> None:
     study = tune(plain, tmp_path / "study", keep_models=2, trials=3)
     paceline.resume(study.directory, plain, DATA, trials=6, display=False)

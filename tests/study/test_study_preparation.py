@@ -131,6 +131,7 @@ def prices(tmp_path_factory: pytest.TempPathFactory) -> paceline.Study:
     return tune(folder / "s", regressor(5, hidden=8), folder / "houses.csv", **how)
 
 
+@pytest.mark.exhaustive
 def test_prices_in_a_csv_are_learnt_about_as_well_as_by_linear_regression(
     prices: paceline.Study,
 ) -> None:
@@ -215,6 +216,7 @@ def test_tables_are_prepared_and_arrays_are_taken_as_they_are() -> None:
         assert any("were shifted and scaled" in note for note in plan.notes)
 
 
+@pytest.mark.exhaustive
 def test_whole_number_classes_that_fit_the_head_stay_as_they_are(tmp_path: Path) -> None:
     data, weights = parts(X, FIVE_OR_TWO), {2: 5, 5: 9}
     study = tune(tmp_path / "s", classifier(6), data, class_weight=weights)
@@ -241,6 +243,7 @@ def test_those_that_do_not_are_numbered_and_the_record_says_which_is_which() -> 
         assert plan.preparation["classes"] == ["2", "5"]
 
 
+@pytest.mark.exhaustive
 def test_booleans_stay_booleans(tmp_path: Path) -> None:
     study = tune(tmp_path / "s", classifier(2), (X, SIDE == 1), epochs=9)
     assert study.classes == (False, True)

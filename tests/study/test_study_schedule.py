@@ -180,6 +180,7 @@ def test_it_is_the_same_study_after_an_interruption(
     assert story(paceline.load_study(tmp_path / "study")) == story(whole)
 
 
+@pytest.mark.exhaustive
 def test_median_stops_what_is_worse_than_most(tmp_path: Path) -> None:
     study = scheduled(tmp_path / "study", schedule=Median())
     states = {trial.state for trial in study.trials}

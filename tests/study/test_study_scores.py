@@ -94,6 +94,7 @@ def test_the_score_is_that_of_the_model_handed_out(pair: Pair, how: str) -> None
     assert evaluated(study) == pytest.approx(study.best.score, rel=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_a_configuration_scores_alike_in_a_cohort_and_alone(pair: Pair) -> None:
     for one, other in zip(pair.together.trials, pair.apart.trials, strict=True):
         assert one.config == other.config
@@ -109,6 +110,7 @@ def test_which_batches_give_the_score_again_is_told_where_it_matters(pair: Pair)
 
 
 @pytest.mark.parametrize("build", [averaged, alone(averaged)])
+@pytest.mark.exhaustive
 def test_averages_are_scored_at_the_best_epoch_and_rest_as_they_were_trained(
     build: Callable[..., keras.Model], tmp_path: Path
 ) -> None:

@@ -79,6 +79,7 @@ def tune(data: Any, study: Path, build: Any = build, **options: Any) -> paceline
     return paceline.tune(build, data, study=study, **{**settings, **options})
 
 
+@pytest.mark.exhaustive
 def test_each_batch_is_loaded_once_an_epoch_for_all(tmp_path: Path) -> None:
     data, validation = Batches(), Batches(2, seed=1)
     study = tune(
@@ -106,6 +107,7 @@ def test_each_batch_is_loaded_once_an_epoch_for_all(tmp_path: Path) -> None:
         assert trial.measurements[-1].metrics == pytest.approx(measured, abs=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_a_study_goes_on_after_the_dataset_failed(tmp_path: Path) -> None:
     data, validation = Batches(), (Batches(2, seed=1).x, Batches(2, seed=1).y)
     data.breaks_in = 3

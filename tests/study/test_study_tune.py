@@ -248,6 +248,7 @@ def test_when_all_the_first_trials_fail_it_stops_and_says_so(tmp_path: Path) -> 
     )
 
 
+@pytest.mark.exhaustive
 def test_what_cannot_be_traced_runs_alone_beside_the_others(tmp_path: Path) -> None:
     def mixed(hp: Any) -> keras.Model:
         model = network(hp.Choice("learning_rate", [0.01, 0.05]))

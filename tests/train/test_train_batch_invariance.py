@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, losses, metrics, ops
+from tests.marking import first_of
 
 from paceline.train.array_feed import ArrayFeed, TrainingData
 from paceline.train.trace import trace
@@ -336,7 +337,7 @@ BOUND: dict[str, tuple[Callable[[], tuple[Any, ...]], str]] = {
 """Models that have to be validated in batches of the size that was asked for, and a word of why."""
 
 
-@pytest.mark.parametrize("name", FREE)
+@pytest.mark.parametrize("name", first_of(8, FREE))
 def test_sums_over_rows_are_validated_in_one_batch(name: str) -> None:
     model, *data = FREE[name]()
     found = traced(model, *data)

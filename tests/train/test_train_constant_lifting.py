@@ -124,6 +124,7 @@ digest = lift_constants(jax.make_jaxpr(drop)(*shapes)).digest
 """
 
 
+@pytest.mark.exhaustive
 def test_the_digest_does_not_depend_on_the_process() -> None:
     """Not even with functions among the parameters, as those of a random generator."""
     names: dict[str, Any] = {}

@@ -98,6 +98,7 @@ def test_the_parts_of_an_axis_do_not_depend_on_how_they_are_grouped(
     more=st.tuples(st.integers(0, 2), st.integers(0, 2)),
     kind=st.sampled_from([PRODUCT, SUM]),
 )
+@pytest.mark.exhaustive
 def test_what_is_padded_can_be_cut_again(
     own: tuple[int, int], more: tuple[int, int], kind: Kind
 ) -> None:

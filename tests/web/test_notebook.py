@@ -9,9 +9,12 @@ import pytest
 from tests.web.browser import CHROMIUM, Browser
 
 _MISSING = [name for name in ("ipykernel", "nbconvert") if importlib.util.find_spec(name) is None]
-pytestmark = pytest.mark.skipif(
-    bool(_MISSING), reason=f"not installed: {', '.join(_MISSING)} (extra 'dev')"
-)
+pytestmark = [
+    pytest.mark.exhaustive,
+    pytest.mark.skipif(
+        bool(_MISSING), reason=f"not installed: {', '.join(_MISSING)} (extra 'dev')"
+    ),
+]
 
 CELLS = [
     # closures, and names of other cells: what a worker cannot import
@@ -87,7 +90,6 @@ def html_of(notebook: Any, source: str) -> str:
 
 
 @pytest.mark.parametrize("source", ["def objective", "def build"])
-@pytest.mark.exhaustive
 def test_progress_is_one_output_that_was_replaced(notebook: Any, source: str) -> None:
     (output,) = outputs(notebook, source)
     assert output["output_type"] == "display_data"
@@ -110,7 +112,6 @@ def test_nothing_of_paceline_runs_on(notebook: Any) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-@pytest.mark.exhaustive
 def test_figures_are_drawn_in_an_exported_page_without_a_network(
     notebook: Any, tmp_path: Path
 ) -> None:

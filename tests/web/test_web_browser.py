@@ -101,6 +101,7 @@ def test_html_in_names_is_shown_and_never_run(
     assert any("Content Security Policy" in problem for problem in browser.problems)
 
 
+@pytest.mark.exhaustive
 def test_it_reconnects_to_the_server(browser: Browser, store: StudyStore) -> None:
     store.append(trial(0, 0.5))
     address = listen(port=0)
@@ -123,6 +124,7 @@ def test_it_reconnects_to_the_server(browser: Browser, store: StudyStore) -> Non
     browser.open("about:blank")
 
 
+@pytest.mark.exhaustive
 def test_drawn_figures_are_updated(browser: Browser, store: StudyStore) -> None:
     browser.problems.clear()
     store.append([event for number in range(2) for event in trial(number, 0.5)])  # equal scores
@@ -138,6 +140,7 @@ def test_drawn_figures_are_updated(browser: Browser, store: StudyStore) -> None:
     assert browser.problems == []
 
 
+@pytest.mark.exhaustive
 def test_a_figure_that_cannot_be_drawn_keeps_nothing_else_from_being_shown(
     browser: Browser, page: httpx.Client, store: StudyStore
 ) -> None:
@@ -160,6 +163,7 @@ def test_a_figure_that_cannot_be_drawn_keeps_nothing_else_from_being_shown(
     assert "cannot be drawn" not in browser.run(f"{failed}.textContent")
 
 
+@pytest.mark.exhaustive
 def test_a_request_that_is_never_answered_is_repeated(
     browser: Browser, page: httpx.Client, store: StudyStore
 ) -> None:
@@ -177,6 +181,7 @@ def test_a_request_that_is_never_answered_is_repeated(
     assert browser.run("window.unanswered") == 1
 
 
+@pytest.mark.exhaustive
 def test_a_token_leaves_the_address_bar(
     browser: Browser, store: StudyStore, tmp_path: Path
 ) -> None:

@@ -98,6 +98,7 @@ def test_invalid_arguments_are_refused(
     assert said in result.stderr
 
 
+@pytest.mark.exhaustive
 def test_it_shows_a_running_search_and_ends_with_it(tmp_path: Path) -> None:
     gate, study = tmp_path / "gate", tmp_path / "study"
     os.mkfifo(gate)

@@ -21,6 +21,7 @@ import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.marking import first_of
 from tests.web.by_hand import asked, beginning, messages, numbers, served, trial, until
 
 from paceline.core.events import Event, FinalMeasured, FinalStarted, SessionEnded
@@ -236,7 +237,7 @@ HARM: dict[str, tuple[Callable[[Path], Callable[[], object]], str]] = {
 }
 
 
-@pytest.mark.parametrize("harm", HARM)
+@pytest.mark.parametrize("harm", first_of(1, HARM))
 def test_a_study_that_is_damaged_while_it_is_watched(tmp_path: Path, harm: str) -> None:
     """The page reports it, is still served, and shows the study again once it is repaired."""
     database = tmp_path / "s" / "study.db"
@@ -313,6 +314,7 @@ def test_progress_of_the_final(store: StudyStore) -> None:
 
 @settings(max_examples=12, deadline=None)
 @given(cuts=st.lists(st.integers(0, 9), max_size=4))
+@pytest.mark.exhaustive
 def test_incremental_reading_equals_reading_at_once(
     cuts: list[int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
