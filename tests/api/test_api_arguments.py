@@ -360,7 +360,7 @@ RESUME: Wrong = {
 }
 FIRST_AGAIN: Wrong = {name: wrong[:1] for name, wrong in OPTIONS_AGAIN.items()}
 FINISH: Wrong = {**FIRST_AGAIN, **GIVEN_AGAIN, "callbacks": TUNE["callbacks"]}
-ABLATE: Wrong = {**FIRST_AGAIN, **GIVEN_AGAIN, "pairs": counts(2)}
+ABLATE: Wrong = {**FINISH, "pairs": counts(2)}
 WITH_STUDY = {"resume": RESUME, "finish": FINISH, "ablate": ABLATE}
 CASES = [(face, name) for face, wrong in WITH_STUDY.items() for name in wrong]
 

@@ -80,10 +80,6 @@ X, Y = np.zeros((20, 3), np.float32), np.arange(20) % 2
 EarlyStopping = keras.callbacks.EarlyStopping
 
 
-class OwnCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    pass
-
-
 @pytest.mark.parametrize(
     ("args", "given", "message"),
     [
@@ -120,18 +116,12 @@ def test_a_search_refuses_what_it_cannot_honour(
 @pytest.mark.parametrize(
     ("callback", "message"),
     [
-        (EarlyStopping("val_accuracy"), "monitor='val_loss', the objective"),
-        (EarlyStopping("val_loss", mode="max"), "mode='min', as the objective"),
-        (EarlyStopping("val_loss", baseline=0.1), "no baseline"),
-        (EarlyStopping("val_loss", start_from_epoch=3), "start_from_epoch=0"),
-        (keras.callbacks.TensorBoard(), "from paceline.exporters import TensorBoard"),
-        (keras.callbacks.ModelCheckpoint("a.keras"), "get_best_models has the weights"),
-        (keras.callbacks.CSVLogger("a.csv"), "learning_curves"),
-        (keras.callbacks.ReduceLROnPlateau(), "keras.optimizers.schedules in build"),
-        (OwnCallback(), "called by fit alone"),
+        (EarlyStopping, r"Pass an instance: EarlyStopping\(\.\.\.\)"),
+        (EarlyStopping("val_nothing"), "mode='min' or mode='max'"),
+        (len, "callbacks contains"),
     ],
 )
-def test_a_search_refuses_callbacks_and_says_what_to_do(callback: Any, message: str) -> None:
+def test_a_search_refuses_what_is_no_callback(callback: Any, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         tuner().search(X, Y, validation_split=0.5, callbacks=[callback])
 

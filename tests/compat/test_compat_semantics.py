@@ -11,6 +11,7 @@ from tests.compat.conftest import classifier
 from tests.compat.keras_fit import fit_trial
 
 import paceline.compat.keras_tuner as kt
+from paceline.compat.keras_tuner.engine.fit_arguments import FitArguments
 from paceline.core import InvalidInput, StudyMismatch
 
 Rows = tuple[np.ndarray, ...]
@@ -147,26 +148,57 @@ def test_executions_keep_the_rows_and_their_best_epochs_are_averaged(
     assert tuner.oracle.get_best_trials()[0].score == exactly(np.mean(best))
 
 
-@pytest.mark.parametrize("restore", [True, pytest.param(False, marks=pytest.mark.exhaustive)])
-def test_early_stopping_of_the_objective_stops_where_fit_stops(
-    rows: Rows, tmp_path: Path, restore: bool
+class _Counting(keras.callbacks.Callback):  # type: ignore[misc]
+    """A callback of one's own, which ends a training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.count += 1
+        self.model.stop_training = self.count == 5
+
+
+@pytest.mark.parametrize("own", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
+def test_callbacks_do_in_each_trial_what_they_do_in_fit(
+    rows: Rows, tmp_path: Path, own: bool
 ) -> None:
-    def stopping() -> keras.callbacks.Callback:
-        return keras.callbacks.EarlyStopping(
-            "val_loss", patience=2, min_delta=0.01, restore_best_weights=restore
-        )
+    def passed() -> list[keras.callbacks.Callback]:
+        return [
+            keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=0.02),
+            keras.callbacks.EarlyStopping("val_accuracy", patience=2, baseline=0.9),
+            *([_Counting()] if own else []),
+        ]
 
     tuner = kt.RandomSearch(classifier, "val_loss", 2, seed=2, directory=tmp_path)
     train, (x, y) = parts(rows, 0.25)
     given: Any = {"epochs": 12, "batch_size": 30}
-    tuner.search(*train, validation_data=(x, y), callbacks=[stopping()], verbose=0, **given)
+    tuner.search(*train, validation_data=(x, y), callbacks=passed(), verbose=0, **given)
     lengths = []
     for trial in tuner.study.trials:
-        history = fit_trial(tuner, trial, train, (x, y), callbacks=[stopping()], **given)
+        history = fit_trial(tuner, trial, train, (x, y), callbacks=passed(), **given)
         lengths.append(len(history["val_loss"]))
         assert len(trial.measurements) == lengths[-1]
         assert trial.score == exactly(min(history["val_loss"]))
+        rates = [one.metrics["learning_rate"] for one in trial.measurements]
+        assert rates == pytest.approx(history["learning_rate"])
+        assert (trial.program == "fit") == own
     assert min(lengths) < 12
+
+
+def test_a_project_whose_early_stopping_became_patience_goes_on(rows: Rows, tmp_path: Path) -> None:
+    """As projects of earlier versions are."""
+    import paceline
+
+    tuner = kt.RandomSearch(classifier, "val_loss", 1, seed=2, directory=tmp_path)
+    given: Any = {"epochs": 1, "batch_size": 30, "validation_split": 0.25, "verbose": 0}
+    arguments = tuner._arguments_of(FitArguments.of(rows, given))
+    paceline.tune(tuner._build, study=tuner.project_dir, patience=4, display=False, **arguments)
+    again = kt.RandomSearch(classifier, "val_loss", 2, seed=2, directory=tmp_path)
+    again.search(*rows, callbacks=keras.callbacks.EarlyStopping("val_loss", patience=4), **given)
+    assert len(again.study.trials) == 2
+    assert again.study.settings.training.callbacks is None
 
 
 @pytest.mark.exhaustive
@@ -211,7 +243,8 @@ def test_batch_size_and_epochs_of_a_users_fit_are_tuned(rows: Rows, tmp_path: Pa
     tuner.search(*rows, validation_split=0.25, verbose=0)
     tried = {(one.config["batch_size"], one.config["epochs"]) for one in tuner.study.trials}
     assert len(tried) > 1
-    assert tuner.study.settings.training.patience == 9
+    texts = tuner.study.settings.training.callbacks
+    assert texts == ["EarlyStopping(monitor='val_loss', patience=9)"]
     assert all(one.program != "fit" for one in tuner.study.trials)
     trial = next(one for one in tuner.study.trials if one.config["batch_size"] == 15)
     epochs = int(trial.config["epochs"])

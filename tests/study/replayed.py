@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from paceline.core import Budget, Configuration, Objective, Splits, Trial
+from paceline.core import Budget, Configuration, Measurement, Objective, Splits, Trial
 from paceline.core.events import FORMAT, Event, StudyCreated
 from paceline.execute.base import Executor, Leaves, TrainingConfig
 from paceline.execute.repeated import RepeatedExecutor
@@ -111,8 +111,8 @@ class Replayed:
     def epochs(self, config: Configuration) -> int:
         return self.num_epochs
 
-    def kept(self, scores: Sequence[float]) -> tuple[float, int]:
-        return scores[-1], len(scores)
+    def kept(self, measurements: Sequence[Measurement]) -> tuple[float, int]:
+        return measurements[-1].metrics[LOSS.metric], len(measurements)
 
     def _simulated(self) -> SimulatedExecutor:
         def curve(config: Configuration) -> Curve:

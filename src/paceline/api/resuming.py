@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 from paceline.api.running import Display, carry_out_study, directory_of, display_of
 from paceline.callbacks import Callback, callbacks_of
-from paceline.callbacks.named import resolved
+from paceline.callbacks.of_keras import divided
 from paceline.core import Budget, InvalidInput, checks, process_state, validates_argument_names
 from paceline.report import Study
 from paceline.report.going_on import interruptible
@@ -73,13 +73,16 @@ def resume(
         StudyMismatch: build or data are not those of the study, or a setting may not be changed.
         StudyLocked: another process is writing it.
     """
-    display, callbacks = display_of(display), resolved(callbacks)
+    display, (called, training) = display_of(display), divided(callbacks)
     trust = checks.flag("trust", trust)
     existing = _existing(study)
-    given = _given(options, build=build, data=data, search=search, schedule=schedule)
+    of_keras = training or None
+    given = _given(
+        options, build=build, data=data, search=search, schedule=schedule, callbacks=of_keras
+    )
     limits = limits_of(existing, trials, budget)
     definition = define(given, existing.directory, existing, limits=limits, trust=trust)
-    return carry_out_study(definition, display, callbacks)
+    return carry_out_study(definition, display, called)
 
 
 @validates_argument_names(*names(ResumeOptions))
@@ -116,7 +119,7 @@ def finish(
         StudyMismatch: build or data are not those of the study.
         StudyLocked: another process is writing it.
     """
-    display, callbacks = display_of(display), resolved(callbacks)
+    display, (called, training) = display_of(display), divided(callbacks)
     trust = checks.flag("trust", trust)
     existing = _existing(study)
     if not any(trial.measurements for trial in existing.record.all_trials()):
@@ -125,8 +128,9 @@ def finish(
             expected="a study with at least one measured epoch",
             fix="Resume it, so that a trial can train.",
         )
-    definition = _without_trials(existing, _given(options, build=build, data=data), trust)
-    return carry_out_study(definition, display, callbacks, search=False)
+    given = _given(options, build=build, data=data, callbacks=training or None)
+    definition = _without_trials(existing, given, trust)
+    return carry_out_study(definition, display, called, search=False)
 
 
 @validates_argument_names(*names(ResumeOptions))
@@ -138,6 +142,7 @@ def ablate(
     data: Any = None,
     *,
     pairs: int = 8,
+    callbacks: Sequence[Callback | str] | None = (),
     display: Display = "auto",
     trust: bool = False,
     **options: Unpack[ResumeOptions],
@@ -155,7 +160,7 @@ def ablate(
 
     Args:
         study: the directory of a study that has ended.
-        build, data, display, trust: as in `resume`.
+        build, data, callbacks, display, trust: as in `resume`.
         pairs: fresh pairs of seed and split on which each of them trains.
         {options}
 
@@ -165,7 +170,7 @@ def ablate(
         StudyMismatch: build or data are not those of the study.
         StudyLocked: another process is writing it.
     """
-    display = display_of(display)
+    display, (called, training) = display_of(display), divided(callbacks)
     trust = checks.flag("trust", trust)
     pairs = checks.whole_number("pairs", pairs, at_least=2)
     existing = _existing(study)
@@ -175,8 +180,9 @@ def ablate(
             f"study {directory} is one of a function, which cannot be trained again",
             expected="a study of networks on data",
         )
-    definition = _without_trials(existing, _given(options, build=build, data=data), trust)
-    with interruptible(directory), callbacks_of((), display) as observer:
+    given = _given(options, build=build, data=data, callbacks=training or None)
+    definition = _without_trials(existing, given, trust)
+    with interruptible(directory), callbacks_of(called, display) as observer:
         measure_ablation(plan_networks(definition), directory, pairs, observer)
     return Study.open(directory, definition)
 

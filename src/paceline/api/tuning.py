@@ -8,6 +8,7 @@ from typing import Any, Unpack
 from paceline.api.running import Display, carry_out_study, display_of
 from paceline.callbacks import Callback
 from paceline.callbacks.named import resolved
+from paceline.callbacks.of_keras import divided
 from paceline.core import Objective, check_argument, process_state, validates_argument_names
 from paceline.report import Study
 from paceline.schedule import Schedule
@@ -113,6 +114,9 @@ def tune(
             temporary folder.
         callbacks: objects of `paceline.Callback`, or names of registered ones such as ``"csv"``:
             their methods are called while the study runs; they can stop it, and change no result.
+            Also callbacks of Keras, which each trial has as in ``fit``: with ``EarlyStopping``,
+            ``ReduceLROnPlateau`` and ``LearningRateScheduler`` trials still train together, with
+            others one by one; see docs/callbacks.md.
         display: ``"auto"`` shows progress on a terminal or in a notebook, and logs it elsewhere;
             True shows it anywhere, False nowhere.
         {options}
@@ -128,8 +132,8 @@ def tune(
         AllTrialsFailed: the first trials all failed.
     """
     given = _given(locals())
-    callbacks = resolved(callbacks)
-    definition = defined(given)
+    callbacks, training = divided(callbacks)
+    definition = defined({**given, "callbacks": training} if training else given)
     return carry_out_study(definition, display, callbacks)
 
 
@@ -223,8 +227,9 @@ def check(build: Any, data: Any = None, **arguments: Any) -> None:
     for name in arguments:
         check_argument("tune", name, ARGUMENTS)
     display_of(arguments.pop("display", "auto"))
-    arguments.pop("callbacks", None)
-    defined({"build": build, "data": data, **arguments})
+    _, training = divided(arguments.pop("callbacks", None))
+    given = {"callbacks": training} if training else {}
+    defined({"build": build, "data": data, **arguments, **given})
 
 
 def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -86,6 +86,11 @@ def checked(given: object) -> Callback:
         _check_methods(given)
         return given
     fix = "Derive its class from paceline.Callback."
+    if hasattr(given, "set_model") and hasattr(given, "on_epoch_end"):
+        fix = (
+            "A callback of Keras is called where Paceline trains networks: in tune(build, data). A "
+        )
+        fix += "function of your own passes it to model.fit."
     if _is_class(given):
         fix = f"Pass an instance: {getattr(given, '__name__', given)}(...)."
     expected = f"instances of paceline.Callback, or names: {', '.join(map(repr, callback_names()))}"

@@ -55,6 +55,10 @@ class Objective:
             self, "direction", _infer(metric) if direction is None else _direction(direction)
         )
 
+    def score(self, metrics: Mapping[str, float]) -> float:
+        """The objective of an epoch with these metrics; NaN if it was not measured."""
+        return metrics.get(self.metric, math.nan)
+
     def loss(self, score: float) -> float:
         """The score as a number to minimise; the only place that depends on the direction."""
         return score if self.direction == "minimize" else -score

@@ -141,12 +141,14 @@ class TrialSnapshot:
         seconds: training time so far.
         leaves: all variables.
         best: all variables at the best epoch so far, if those are kept; else None.
+        callbacks: the counters of Keras callbacks, as text; empty if there are none.
     """
 
     epoch: int
     seconds: float
     leaves: Leaves
     best: Leaves | None = None
+    callbacks: str = ""
 
     @property
     def key(self) -> str:

@@ -10,12 +10,11 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-import numpy as np
-
 from paceline.core.events import Event, Noted, ProgramCompiled
 from paceline.execute.base import ExecutorUpdate, Leaves, TrialSnapshot
-from paceline.execute.prepare import PreparedNetwork
-from paceline.execute.training_run import TrainingRun
+from paceline.execute.lane_state import LaneState, begin_epoch, end_epoch
+from paceline.execute.model_files import ModelFiles
+from paceline.execute.pending_network import PendingNetwork
 from paceline.train.array_program import ArrayProgram, CompiledArrayProgram
 from paceline.train.cohort import BaseCohort, Cohort, Lane
 from paceline.train.compiler import Compiler
@@ -31,25 +30,6 @@ _STOP_INTERVAL = 0.1  # seconds between two checks for a stop
 _SEGMENT_SECONDS = 0.5  # of training between two checks for a stop
 _SNAPSHOT_SECONDS = 0.5  # shortest interval between two snapshots
 _SNAPSHOT_SHARE = 0.03  # largest share of the time spent on snapshots
-
-
-@dataclass(frozen=True, slots=True)
-class PendingNetwork:
-    """A network that waits for a lane."""
-
-    prepared: PreparedNetwork
-    run: TrainingRun
-    snapshot: TrialSnapshot | None = None
-
-    @property
-    def starts_at(self) -> int:
-        """Epochs trained before."""
-        return self.snapshot.epoch if self.snapshot else 0
-
-    @property
-    def has_moved(self) -> bool:
-        """Whether it has trained beyond the state from which it could be started again."""
-        return len(self.run.scores) > self.starts_at
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +66,7 @@ class CohortWorker:
     shuffle: bool = True
     num_threads: int = 1
     memory: float = math.inf
-    outbox: "queue.SimpleQueue[ExecutorUpdate | RejectedNetworks]" = field(
+    outbox: "queue.SimpleQueue[ExecutorUpdate | RejectedNetworks | ModelFiles]" = field(
         default_factory=queue.SimpleQueue
     )
 
@@ -257,7 +237,8 @@ class _CohortTraining:
     def run(self) -> None:
         while self._waiting or self._in_slot:
             self._fill()
-            if not self._epoch():
+            self._begin()
+            if self._in_slot and not self._epoch():
                 return
             self._report()
             if self._worker._stopping.is_set():
@@ -280,6 +261,17 @@ class _CohortTraining:
         if events:
             self._worker.outbox.put(ExecutorUpdate(tuple(events)))
 
+    def _begin(self) -> None:
+        """Calls the callbacks of networks that train with some; those that fail leave."""
+        if events := begin_epoch(self._cohort, self._in_slot):
+            self._worker.outbox.put(ExecutorUpdate(tuple(events)))
+            self._release([slot for slot, one in self._in_slot.items() if one.run.is_over])
+
+    def _release(self, slots: Sequence[int]) -> None:
+        for slot in slots:
+            self._cohort.release(slot)
+            del self._in_slot[slot]
+
     def _epoch(self) -> bool:
         """Trains an epoch; returns False if it was abandoned because of a stop."""
         began = time.perf_counter()
@@ -298,30 +290,37 @@ class _CohortTraining:
         return True
 
     def _report(self) -> None:
-        events: list[Event] = []
         results: dict[int, Leaves] = {}
-        host = _HostCopy(self._cohort)
+        state, epoch = LaneState(self._cohort), self._cohort.epoch_logs()
         leaving, paused = [], {}
-        for logs in self._cohort.epoch_logs():
-            run = self._in_slot[logs.slot].run
-            leaves = partial(host.leaves, logs.slot)
-            more, kept = run.record_epoch(logs.epoch, logs.metrics, logs.seconds, leaves)
+        events, metrics = end_epoch(epoch, self._in_slot, state)
+        for logs in epoch:
+            run, leaves = self._in_slot[logs.slot].run, partial(state.leaves, logs.slot)
+            more, kept = run.record_epoch(logs.epoch, metrics[logs.slot], logs.seconds, leaves)
             events += more
             results |= kept
             if run.is_paused:
-                paused[run.leader.trial] = TrialSnapshot(
-                    logs.epoch, logs.seconds, host.leaves(logs.slot), run.best_leaves
-                )
+                paused[run.leader.trial] = run.snapshot(logs.epoch, logs.seconds, leaves())
             if run.is_over or run.is_paused:
                 leaving.append(logs.slot)
-        for slot in leaving:
-            self._cohort.release(slot)
-            del self._in_slot[slot]
-        self._worker.outbox.put(
-            ExecutorUpdate(tuple(events), results, {**self._snapshots(host), **paused})
-        )
+        left = [self._in_slot[slot] for slot in leaving]
+        self._release(leaving)
+        snapshots = {**self._snapshots(state), **paused}
+        for entry in [*left, *self._in_slot.values()]:
+            self._write_files(entry, entry in left or entry.run.leader.trial in snapshots)
+        self._worker.outbox.put(ExecutorUpdate(tuple(events), results, snapshots))
 
-    def _snapshots(self, host: "_HostCopy") -> Mapping[int, TrialSnapshot]:
+    def _write_files(self, entry: PendingNetwork, is_due: bool) -> None:
+        """Lets model files be written: before the counters that know of them are stored.
+
+        Until then a later state of the same file takes the place of an earlier one.
+        """
+        files = entry.run.files
+        if files and (is_due or len(files) > 1):
+            entry.run.files = {}
+            self._worker.outbox.put(ModelFiles(entry.prepared, files))
+
+    def _snapshots(self, state: LaneState) -> Mapping[int, TrialSnapshot]:
         now = time.perf_counter()
         due = max(_SNAPSHOT_SECONDS, self._snapshot_cost / _SNAPSHOT_SHARE)
         if not self._in_slot or (
@@ -332,29 +331,12 @@ class _CohortTraining:
         for slot, entry in self._in_slot.items():
             lane = self._cohort.lanes[slot]
             if lane is not None and not entry.run.is_over:
-                best = entry.run.best_leaves
-                taken[entry.run.leader.trial] = TrialSnapshot(
-                    lane.epoch, lane.seconds, host.leaves(slot), best
+                taken[entry.run.leader.trial] = entry.run.snapshot(
+                    lane.epoch, lane.seconds, state.leaves(slot)
                 )
         self._last_snapshot = time.perf_counter()
         self._snapshot_cost = self._last_snapshot - now
         return taken
-
-
-class _HostCopy:
-    """The cohort's state on the host, fetched at most once per epoch."""
-
-    def __init__(self, cohort: BaseCohort) -> None:
-        self._cohort = cohort
-        self._states: dict[int, list[np.ndarray]] | None = None
-
-    def leaves(self, slot: int) -> Leaves:
-        if self._states is None:
-            self._states = self._cohort.state_of(
-                [s for s, lane in enumerate(self._cohort.lanes) if lane is not None]
-            )
-        layout = self._cohort.compiled.program.traced.layout
-        return self._states[slot][: layout.num_kept]
 
 
 def _lane(entry: PendingNetwork) -> Lane:

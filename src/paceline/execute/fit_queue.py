@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Iterator
 
 from paceline.execute.base import ExecutorUpdate
-from paceline.execute.cohort_worker import PendingNetwork
 from paceline.execute.fit_run import FitRun
+from paceline.execute.pending_network import PendingNetwork
 
 
 class FitQueue:

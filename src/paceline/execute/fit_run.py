@@ -1,21 +1,23 @@
 """Trains one network at a time with Keras ``fit``: slower, and correct for any model."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import keras
 import numpy as np
 
 from paceline.core import interrupts
-from paceline.core.events import Event
+from paceline.core.events import Event, Noted
 from paceline.execute.base import ExecutorUpdate, Job, Leaves, TrialSnapshot
 from paceline.execute.prepare import PreparedNetwork
 from paceline.execute.training_run import TrainingRun
 from paceline.train.array_feed import ArrayFeed, batch_order
-from paceline.train.finalization import without_finalization
+from paceline.train.finalization import finalize, without_finalization
+from paceline.train.fit_callbacks import FitCallbacks
 from paceline.train.isolation import global_state_of, seed_epoch
 from paceline.train.stream_feed import BatchFailed, FitBatches, StreamFeed
 from paceline.train.variables import leaves_of, restore
@@ -29,13 +31,11 @@ class FitRun:
         prepared: the network, with its Keras model.
         run: its trials.
         snapshot: the state from which it continues; None for its beginning.
-        callbacks: passed to ``fit``.
     """
 
     prepared: PreparedNetwork
     run: TrainingRun
     snapshot: TrialSnapshot | None = None
-    callbacks: Sequence[keras.callbacks.Callback] = field(default_factory=list)
 
     def epochs(self) -> Iterator[ExecutorUpdate]:
         """Trains to the end or a pause; yields after each epoch.
@@ -56,7 +56,7 @@ class FitRun:
         while not self.run.is_over and not is_paused:
             began = time.perf_counter()
             try:
-                metrics = fit_epoch(model, feed, self.run.leader, epoch, self.callbacks)
+                metrics = fit_epoch(model, feed, self.run.leader, epoch, self._callbacks)
             except BatchFailed:
                 raise  # the data is at fault, so all networks stop
             except Exception as error:
@@ -67,19 +67,39 @@ class FitRun:
                 epoch, metrics, seconds, lambda: leaves_of(model)
             )
             is_paused = self.run.is_paused
+            events += self._end() if self.run.is_over else []
             yield self._update(events, results, epoch, seconds)
+
+    @property
+    def _callbacks(self) -> FitCallbacks | None:
+        callbacks = self.run.callbacks
+        return callbacks if isinstance(callbacks, FitCallbacks) else None
+
+    def _end(self) -> list[Event]:
+        """Ends the training for the callbacks; a note if one raises."""
+        model, callbacks = self.prepared.model, self._callbacks
+        if callbacks is None or model is None:
+            return []
+        try:
+            with global_state_of(model):
+                if callbacks.restored_epoch is not None and self.run.best_leaves is not None:
+                    spec = self.prepared.feed.batch_spec("train")
+                    restore(model, self.run.best_leaves, spec)
+                finalize(model)
+                callbacks.end()
+        except Exception as error:
+            number = self.run.leader.trial
+            text = f"at the end of trial {number} a callback raised {type(error).__name__}: {error}"
+            return [Noted(text)]
+        return []
 
     def _update(
         self, events: list[Event], results: dict[int, Leaves], epoch: int, seconds: float
     ) -> ExecutorUpdate:
         snapshots = {}
         if not self.run.is_over and self.prepared.model is not None:
-            best = self.run.best_leaves
-            snapshots = {
-                self.run.leader.trial: TrialSnapshot(
-                    epoch, seconds, leaves_of(self.prepared.model), best
-                )
-            }
+            taken = self.run.snapshot(epoch, seconds, leaves_of(self.prepared.model))
+            snapshots = {self.run.leader.trial: taken}
         return ExecutorUpdate(tuple(events), results, snapshots)
 
 
@@ -88,18 +108,27 @@ def fit_epoch(
     feed: ArrayFeed | StreamFeed,
     job: Job,
     epoch: int,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
+    callbacks: FitCallbacks | None = None,
 ) -> dict[str, float]:
     """Trains one epoch with ``fit``, on the batches that a lane of a cohort would use.
 
-    Callbacks are not told that training ends.
+    ``on_train_end`` of the callbacks is left to `FitCallbacks.end`.
     """
     with global_state_of(model), without_finalization(model) as more:
         seed_epoch(job.seed, epoch)
-        callbacks = [*callbacks, *more, _interruptible()]
+        passed: Any = [*more, _interruptible()]
+        if callbacks is not None:
+            passed = callbacks.list_of(model, job.epochs, _num_batches(feed), passed)
         if isinstance(feed, StreamFeed):
-            return _fit_streamed_epoch(model, feed, epoch, callbacks)
-        return _fit_epoch_of_arrays(model, feed, job, epoch, callbacks)
+            return _fit_streamed_epoch(model, feed, epoch, passed)
+        return _fit_epoch_of_arrays(model, feed, job, epoch, passed)
+
+
+def _num_batches(feed: ArrayFeed | StreamFeed) -> int:
+    """Training batches of an epoch, with a smaller last one."""
+    if isinstance(feed, StreamFeed):
+        return len(FitBatches(feed.sources["train"]))
+    return -(-feed.data.num_train // feed.batch_size)
 
 
 def _fit_epoch_of_arrays(
@@ -107,7 +136,7 @@ def _fit_epoch_of_arrays(
     feed: ArrayFeed,
     job: Job,
     epoch: int,
-    callbacks: Sequence[keras.callbacks.Callback],
+    callbacks: Any,
 ) -> dict[str, float]:
     order = batch_order(job.seed, epoch, feed.data.num_train)
     train, validation = feed.data.parts(job.split)
@@ -123,13 +152,13 @@ def _fit_epoch_of_arrays(
         epochs=epoch + 1,
         validation_data=validation,
         verbose=0,
-        callbacks=list(callbacks),
+        callbacks=callbacks,
     )
     return _last_epoch(history)
 
 
 def _fit_streamed_epoch(
-    model: keras.Model, feed: StreamFeed, epoch: int, callbacks: Sequence[keras.callbacks.Callback]
+    model: keras.Model, feed: StreamFeed, epoch: int, callbacks: Any
 ) -> dict[str, float]:
     with ExitStack() as epochs:
         for source in feed.sources.values():
@@ -142,7 +171,7 @@ def _fit_streamed_epoch(
             initial_epoch=epoch,
             epochs=epoch + 1,
             verbose=0,
-            callbacks=list(callbacks),
+            callbacks=callbacks,
         )
     return _last_epoch(history)
 

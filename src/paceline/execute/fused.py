@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from paceline.core import TrialState, interrupts, process_state
+from paceline.core import interrupts, process_state
 from paceline.core.events import Event, Noted, SpaceChanged, TrialEnded, TrialPaused, TrialStarted
 from paceline.execute.base import (
     ExecutorUpdate,
@@ -19,13 +19,14 @@ from paceline.execute.base import (
 from paceline.execute.cohort_worker import (
     CohortTask,
     CohortWorker,
-    PendingNetwork,
     RejectedNetworks,
 )
 from paceline.execute.expected_networks import ExpectedNetworks
 from paceline.execute.fit_queue import FitQueue
 from paceline.execute.grouping import ProgramHint, group_by_hint, group_by_training
 from paceline.execute.merging import NetworkMerging
+from paceline.execute.model_files import ModelFiles
+from paceline.execute.pending_network import PendingNetwork
 from paceline.execute.prepare import (
     FailedBuild,
     Preparation,
@@ -111,7 +112,9 @@ class FusedExecutor:
     def forget(self, trials: Sequence[int]) -> None:
         """Frees paused networks, which will not continue."""
         for trial in trials:
-            for networks in (self._paused, self._entries, self._runs):
+            if (paused := self._paused.pop(trial, None)) is not None:
+                paused.run.abandon()
+            for networks in (self._entries, self._runs):
                 networks.pop(trial, None)
 
     @property
@@ -185,7 +188,7 @@ class FusedExecutor:
                 events += self._note_validation(prepared)
                 prepared, key = self._merging.assign(prepared)
             if isinstance(prepared, FailedBuild):
-                events += _failed(prepared)
+                events += prepared.events
             elif prepared.traced is None:
                 events += self._queue_fit(prepared)
             else:
@@ -268,15 +271,13 @@ class FusedExecutor:
         if prepared.traced is not None:
             traced = self._programs.share_code(prepared.traced, program)
             prepared = replace(prepared, traced=traced)
-        run = TrainingRun(
-            prepared.jobs, prepared.config, program, self._options, parameters=prepared.parameters
-        )
+        run = TrainingRun.of(prepared, program, self._options)
         self._runs[run.leader.trial] = run
         snapshot = self._snapshots.pop(run.leader.trial, None)
         if snapshot is not None:
             if prepared.traced is not None:
                 prepared.traced.with_weights(snapshot.leaves)  # raises if build has changed since
-            run.restore(self._scores[run.leader.trial], snapshot.best)
+            run.restore(self._scores[run.leader.trial], snapshot)
         entry = PendingNetwork(prepared, run, snapshot)
         if run.leader.until is not None:
             self._entries[run.leader.trial] = entry
@@ -335,7 +336,7 @@ class FusedExecutor:
                 self._scores[entry.run.leader.trial] = tuple(entry.run.scores)
             rebuilt = self._preparation.rebuild(entry.prepared, rejected.reason)
             events += (
-                _failed(rebuilt) if isinstance(rebuilt, FailedBuild) else self._queue_fit(rebuilt)
+                rebuilt.events if isinstance(rebuilt, FailedBuild) else self._queue_fit(rebuilt)
             )
         return [ExecutorUpdate(tuple(events))]
 
@@ -350,11 +351,12 @@ class FusedExecutor:
                 else self._worker.outbox.get_nowait()
             )
             while True:
-                updates += (
-                    self._reject(item)
-                    if isinstance(item, RejectedNetworks)
-                    else [self._withdrawn.without(item)]
-                )
+                if isinstance(item, RejectedNetworks):
+                    updates += self._reject(item)
+                elif isinstance(item, ModelFiles):
+                    updates += item.written(self._preparation)
+                else:
+                    updates.append(self._withdrawn.without(item))
                 item = self._worker.outbox.get_nowait()
         except queue.Empty:
             return updates
@@ -390,10 +392,3 @@ class _Block:
     def of(cls, groups: Sequence[list[Job]]) -> "_Block":
         known = [job.together for group in groups for job in group]
         return cls(deque(groups), max([len(groups), *known]))
-
-
-def _failed(unbuildable: FailedBuild) -> list[Event]:
-    return [
-        TrialEnded(job.trial, TrialState.FAILED, None, None, unbuildable.error)
-        for job in unbuildable.jobs
-    ]

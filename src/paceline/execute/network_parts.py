@@ -47,6 +47,8 @@ class NetworkParts:
             fused,
             work.discovery,
             TraceCache(ExampleFiles.of_machine()) if fused else None,
+            work.callbacks,
+            work.num_repeats,
         )
         found = LaneFacts.of_machine(fused) if facts is None else facts
         lane_count = LaneCount(

@@ -2,26 +2,34 @@
 
 import hashlib
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import keras
 import numpy as np
+from keras.callbacks import Callback
 
-from paceline.core import Configuration, InvalidInput, closest
+from paceline.core import Configuration, InvalidInput, TrialState
+from paceline.core.events import Event, TrialEnded
 from paceline.execute.base import Job, TrainingConfig
 from paceline.execute.found_in_build import FoundInBuild, learner_of
 from paceline.execute.grouping import ProgramHint
+from paceline.execute.measured_objective import check_objective
 from paceline.execute.withdrawn import REASON
 from paceline.space import Discovery, HyperParameters, Learner, Observation, Space
+from paceline.train import keras_callbacks
 from paceline.train.array_feed import ArrayFeed, PooledData, TrainingData
 from paceline.train.build import Build, build_model
+from paceline.train.fit_callbacks import FitCallbacks
 from paceline.train.fit_only import fit_only_reason
+from paceline.train.keras_callbacks import CallbackCopies
+from paceline.train.lane_callbacks import LaneCallbacks
 from paceline.train.program import is_always_lifted
 from paceline.train.stream_feed import StreamFeed, feed_of
 from paceline.train.trace import trace
 from paceline.train.trace_cache import TraceCache
 from paceline.train.traced_model import CannotTrace, TracedModel
+from paceline.train.variables import rate_leaf_of
 
 Data = TrainingData | PooledData | StreamFeed
 
@@ -37,6 +45,8 @@ class PreparedNetwork:
         traced: the traced network; None if it needs ``fit``.
         model: the Keras model; only if it needs ``fit``.
         fit_reason: why it cannot train in a cohort; empty if it can.
+        callbacks: Keras callbacks, of which its training has copies.
+        rate_leaf: which of its variables is the learning rate; None if no callback changes it.
     """
 
     jobs: tuple[Job, ...]
@@ -45,6 +55,8 @@ class PreparedNetwork:
     traced: TracedModel | None = None
     model: keras.Model | None = field(default=None, repr=False)
     fit_reason: str = ""
+    callbacks: Sequence[Callback] = ()
+    rate_leaf: int | None = None
 
     @property
     def leader(self) -> Job:
@@ -58,6 +70,12 @@ class PreparedNetwork:
             return None
         return sum(leaf.size for leaf in self.traced.state[: self.traced.layout.trainable])
 
+    def new_callbacks(self) -> CallbackCopies | None:
+        """Copies of its callbacks for a training; None if there are none."""
+        if not self.callbacks:
+            return None
+        return (FitCallbacks if self.traced is None else LaneCallbacks)(self.callbacks)
+
     @property
     def num_bytes(self) -> int:
         """Bytes of its variables and constants; 0 if it is not traced."""
@@ -70,6 +88,13 @@ class FailedBuild:
 
     jobs: tuple[Job, ...]
     error: str
+
+    @property
+    def events(self) -> list[Event]:
+        """The ends of their trials."""
+        return [
+            TrialEnded(job.trial, TrialState.FAILED, None, None, self.error) for job in self.jobs
+        ]
 
 
 _DRAWS = 8  # of which one differs in each value of a probe, most likely
@@ -88,6 +113,8 @@ class Preparation:
         fused: bool,
         discovery: Discovery | None = None,
         traces: TraceCache[Job] | None = None,
+        callbacks: Sequence[Callback] = (),
+        num_repeats: int = 1,
     ) -> None:
         """Nothing is built yet.
 
@@ -101,6 +128,8 @@ class Preparation:
             fused: whether networks may train in cohorts.
             discovery: how the space was found; later builds are added to its observations.
             traces: traces the networks; None for a cache that keeps nothing on disk.
+            callbacks: Keras callbacks, of which each training has copies.
+            num_repeats: trainings of each trial; job ``k`` is one of trial ``k // num_repeats``.
         """
         self.space = space
         self._discovery = discovery
@@ -112,6 +141,8 @@ class Preparation:
         # shorter trials of a training that several trials share, by the number of the longest
         self._shorter: dict[int, list[int]] = {}
         self._refused: set[int] = set()
+        self._callbacks, self._num_repeats = callbacks, num_repeats
+        self._of_fit = keras_callbacks.fit_reason(callbacks)
         self.learned: list[FoundInBuild] = []
 
     @property
@@ -136,6 +167,7 @@ class Preparation:
         if ordered[-1].trial in self._refused:
             return [FailedBuild(ordered, REASON)]
         longest, depends = self._prepare_one(ordered[-1])
+        depends |= bool(self._of_fit)  # callbacks see the number of epochs
         if not depends or isinstance(longest, FailedBuild):
             if len(ordered) > 1:
                 self._shorter[ordered[-1].trial] = [job.trial for job in ordered[:-1]]
@@ -241,7 +273,16 @@ class Preparation:
             model = self.build_again(prepared.leader.config, prepared)
         except Exception:
             return FailedBuild(prepared.jobs, traceback.format_exc())
-        return PreparedNetwork(prepared.jobs, prepared.config, prepared.feed, None, model, reason)
+        callbacks = self._callbacks_of(prepared.leader)
+        return PreparedNetwork(
+            prepared.jobs, prepared.config, prepared.feed, None, model, reason, callbacks
+        )
+
+    def _callbacks_of(self, job: Job) -> Sequence[Callback]:
+        """The callbacks of a job; the files that they write are in a folder of its trial."""
+        trial, training = divmod(job.trial, self._num_repeats)
+        folders = [f"trial-{trial}"] + [f"training-{training}"] * (self._num_repeats > 1)
+        return keras_callbacks.placed(self._callbacks, folders)
 
     def build_again(self, config: Configuration, prepared: PreparedNetwork) -> keras.Model:
         """Builds the model of a configuration for the batches of a prepared network."""
@@ -297,55 +338,30 @@ class Preparation:
         feed: ArrayFeed | StreamFeed,
     ) -> PreparedNetwork | FailedBuild:
         reason = f"the Keras backend is {keras.backend.backend()}; cohorts need the JAX backend"
+        callbacks, rate_leaf = self._callbacks_of(job), None
         if self._fused:
-            reason = fit_only_reason(model) or ""
+            reason = fit_only_reason(model) or self._of_fit
+        if not reason and keras_callbacks.changes_rate(callbacks):
+            rate_leaf = rate_leaf_of(model)
+            reason = "" if rate_leaf is not None else _NO_RATE
         if reason:
-            return PreparedNetwork((job,), used, feed, None, model, reason)
+            return PreparedNetwork((job,), used, feed, None, model, reason, callbacks)
         try:
             traced = self.traces.trace(model, built_with, feed, job)
         except CannotTrace as error:
             # another model: tracing has run code of this one, which may have changed its state
             return self.rebuild(PreparedNetwork((job,), used, feed), str(error))
         check_objective(self._options.objective.metric, traced.log_shapes)
-        return PreparedNetwork((job,), used, traced.feed, traced)
+        return PreparedNetwork(
+            (job,), used, traced.feed, traced, callbacks=callbacks, rate_leaf=rate_leaf
+        )
+
+
+_NO_RATE = "a callback changes its learning rate, which is no variable of its optimizer"
 
 
 def _is_alike(a: TracedModel, b: TracedModel) -> bool:
     return bool(a.structure_key) and a.structure_key == b.structure_key
-
-
-def check_objective(metric: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Checks that the objective is among the metrics of an epoch, as a scalar.
-
-    Args:
-        metric: the objective's.
-        shapes: the shape of each metric.
-
-    Raises:
-        InvalidInput: it is not.
-    """
-    if metric not in shapes:
-        close = closest(metric, shapes, 0.7)
-        fix = "" if not metric.startswith("val_") and f"val_{metric}" in shapes else _ADD
-        if close is not None:  # a name that differs only in case is the same metric
-            fix = f"Did you mean {close!r}?" + (
-                f" If not: {_ADD}" if close.casefold() != metric.casefold() else ""
-            )
-        raise InvalidInput(
-            f"objective is {metric!r}",
-            expected=f"one of the model's metrics: {', '.join(sorted(shapes))}",
-            fix=fix,
-        )
-    if shapes[metric] != ():
-        size = "x".join(map(str, shapes[metric]))
-        raise InvalidInput(
-            f"objective is {metric!r}, which has {size} values, such as one for each class",
-            expected="a metric with a single value",
-            fix="Use an average, as keras.metrics.F1Score(average='macro') does.",
-        )
-
-
-_ADD = "Add it to metrics=[...] in model.compile."
 
 
 def _are_equal(a: PreparedNetwork | FailedBuild, b: PreparedNetwork | FailedBuild) -> bool:

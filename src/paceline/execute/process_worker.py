@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import partial, reduce
 from importlib import import_module
 from multiprocessing import connection, current_process
+from typing import Any
 
 from paceline.core import InvalidInput
 from paceline.execute.function_call import Function, send, serve
@@ -93,7 +94,7 @@ def importable(function: Function, has_same_main: bool = True) -> Load:
         found = None if is_lost or _was_typed_in(function) else load()
     except (ImportError, AttributeError):
         found = None
-    return load if found is function else partial(pickle.loads, _by_value(function))
+    return load if found is function else partial(pickle.loads, _function_by_value(function))
 
 
 def _was_typed_in(function: Function) -> bool:
@@ -109,7 +110,21 @@ def _is_same(file: str, other: str) -> bool:
     return os.path.abspath(file) == os.path.abspath(other)
 
 
-def _by_value(function: Function) -> bytes:
+def _function_by_value(function: Function) -> bytes:
+    name = getattr(function, "__qualname__", None) or type(function).__name__
+    return by_value(function, f"the function {name}")
+
+
+def by_value(thing: Any, what: str) -> bytes:
+    """Serialises something with all that it refers to, for the connection to a process only.
+
+    Args:
+        thing: what is serialised.
+        what: its name in messages.
+
+    Raises:
+        InvalidInput: it refers to something that cannot be copied.
+    """
     import cloudpickle
 
     # another process does not know files that the user named as modules
@@ -117,11 +132,10 @@ def _by_value(function: Function) -> bytes:
     try:
         for file in files:
             cloudpickle.register_pickle_by_value(file)
-        return bytes(cloudpickle.dumps(function))
+        return bytes(cloudpickle.dumps(thing))
     except Exception as error:  # whatever an object's own way of being pickled raises
-        name = getattr(function, "__qualname__", None) or type(function).__name__
         raise InvalidInput(
-            f"the function {name} refers to something that cannot be copied to another process "
+            f"{what} refers to something that cannot be copied to another process "
             f"({type(error).__name__}: {error}), and workers or a pool of processes call it",
             expected="a function at the top level of a module that they can import, or one that "
             "needs no locks, open files or connections from outside",

@@ -5,6 +5,7 @@ The trainings are jobs of another executor: training ``k`` of ``K`` of trial ``n
 or ends when all of them have.
 """
 
+import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -206,7 +207,11 @@ class _Trainings:
         for k in range(self.count):
             best = None if whole.best is None else whole.best[k * size : (k + 1) * size]
             own = TrialSnapshot(
-                whole.epoch, whole.seconds / self.count, leaves[k * size : (k + 1) * size], best
+                whole.epoch,
+                whole.seconds / self.count,
+                leaves[k * size : (k + 1) * size],
+                best,
+                json.loads(whole.callbacks)[k] if whole.callbacks else "",
             )
             found.append((own, self.before[k]))
         return found
@@ -223,8 +228,13 @@ class _Trainings:
         if all(part.best is not None for part in parts):
             best = [leaf for part in parts for leaf in part.best or ()]
         scores = np.array([self._scores(k)[: self.reported] for k in range(self.count)], np.float64)
+        each = [part.callbacks for part in parts]
         return TrialSnapshot(
-            self.reported, sum(part.seconds for part in parts), [*leaves, scores], best
+            self.reported,
+            sum(part.seconds for part in parts),
+            [*leaves, scores],
+            best,
+            json.dumps(each) if any(each) else "",
         )
 
     def process(self, trial: int, k: int, event: Event, count: int) -> Iterable[Event]:

@@ -153,7 +153,7 @@ class SimulatedExecutor:
             )
         run = TrainingRun([job], job.config, PROGRAM, self._options)
         if snapshot is not None:
-            run.restore(scores, snapshot.load().best)
+            run.restore(scores, snapshot.load())
         return _Trial(run, curve)
 
     def _fill(self) -> None:

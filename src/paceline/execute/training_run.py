@@ -3,11 +3,18 @@
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from paceline.core import Configuration, TrialState
 from paceline.core.events import EpochMeasured, Event, TrialEnded, TrialPaused, TrialStarted
-from paceline.execute.base import Job, Leaves, TrainingConfig
+from paceline.execute.base import Job, Leaves, TrainingConfig, TrialSnapshot
+
+if TYPE_CHECKING:
+    from paceline.execute.model_files import ModelFile
+    from paceline.execute.prepare import PreparedNetwork
+    from paceline.train.keras_callbacks import CallbackCopies
 
 
 @dataclass(eq=False)
@@ -24,6 +31,8 @@ class TrainingRun:
         options: the study's training options.
         scores: the objective after each epoch so far.
         parameters: number of trainable parameters.
+        callbacks: its Keras callbacks; None if there are none.
+        files: model files that its callbacks ask for and that are not written yet, by path.
     """
 
     jobs: Sequence[Job]
@@ -32,14 +41,30 @@ class TrainingRun:
     options: TrainingConfig
     scores: list[float] = field(default_factory=list)
     parameters: int | None = None
+    callbacks: "CallbackCopies | None" = None
 
     def __post_init__(self) -> None:
         self._open = list(self.jobs)
         self.best_epoch = 0
         self.best_leaves: Leaves | None = None
+        self.files: dict[str, ModelFile] = {}
         self._best_score: float | None = None
         self._improved_at, self._improved_to = 0, math.inf  # by more than ``min_delta``
         self._is_reported, self._lock = False, threading.Lock()
+
+    @classmethod
+    def of(
+        cls, prepared: "PreparedNetwork", program: str, options: TrainingConfig
+    ) -> "TrainingRun":
+        """The run of a network that is ready to train."""
+        return cls(
+            prepared.jobs,
+            prepared.config,
+            program,
+            options,
+            parameters=prepared.parameters,
+            callbacks=prepared.new_callbacks(),
+        )
 
     @property
     def leader(self) -> Job:
@@ -60,6 +85,12 @@ class TrainingRun:
         """Replaces the jobs by ones of the same trials with a later pause, or none."""
         self.jobs = jobs
         self._open = [job for job in jobs if job.trial in {known.trial for known in self._open}]
+
+    def abandon(self) -> None:
+        """Ends the training of a paused network that will not continue, for its callbacks."""
+        if self.callbacks is not None:
+            with suppress(Exception):  # the trial has ended
+                self.callbacks.end()
 
     def withdraw(self) -> bool:
         """Ends it without any event, unless its start was reported; returns whether it did.
@@ -90,19 +121,32 @@ class TrainingRun:
             events.append(TrialStarted(job.trial, self.program, config, leader, self.parameters))
         return events
 
-    def restore(self, scores: Sequence[float], best_leaves: Leaves | None) -> None:
+    def restore(self, scores: Sequence[float], snapshot: TrialSnapshot) -> None:
         """Restores the state at a snapshot.
 
         Args:
             scores: the objective after each epoch up to the snapshot.
-            best_leaves: variables at the best of them, if those are kept.
+            snapshot: the snapshot.
         """
         self._is_reported = True
         for score in scores:
             self._add_score(score)
-        self.best_leaves = best_leaves
+        self.best_leaves = snapshot.best
+        if self.callbacks is not None and snapshot.callbacks:
+            self.callbacks.restore(snapshot.callbacks)
         done = len(scores)
         self._open = [job for job in self._open if job.epochs > done]
+
+    def snapshot(self, epoch: int, seconds: float, leaves: Leaves) -> TrialSnapshot:
+        """Its state after an epoch.
+
+        Args:
+            epoch: epochs trained.
+            seconds: training time so far.
+            leaves: the variables.
+        """
+        counters = "" if self.callbacks is None else self.callbacks.state()
+        return TrialSnapshot(epoch, seconds, leaves, self.best_leaves, counters)
 
     def pause_events(self) -> list[Event]:
         """The event of the leader's pause."""
@@ -134,17 +178,15 @@ class TrainingRun:
             measured = ", ".join(sorted(metrics))
             reason = f"{metric} was not measured, or is not a single number; measured: {measured}"
             return [*events, *self.fail(reason)], {}
-        improved = self._add_score(metrics[metric])
-        keep_best = self.options.keep == "best"
-        if improved and keep_best:
+        self._add_score(metrics[metric])
+        if self._kept_epoch == epoch and not self._keeps_last:
             self.best_leaves = leaves()
-        patience = self.options.patience
-        exhausted = patience is not None and epoch - self._improved_at >= patience
-        ending = [job for job in self._open if exhausted or job.epochs <= epoch]
+        reason = self._stop_reason(epoch)
+        ending = [job for job in self._open if reason or job.epochs <= epoch]
         if not ending:
             return [*events, *(self.pause_events() if self.is_paused else [])], {}
-        reason = f"no improvement for {patience} epochs" if exhausted else ""
-        kept = self.best_leaves if keep_best and self.best_leaves is not None else leaves()
+        is_last = self._keeps_last or self.best_leaves is None
+        kept = leaves() if is_last else self.best_leaves or ()
         self._open = [job for job in self._open if job not in ending]
         events += [self._complete(job, reason) for job in ending]
         return events, {job.trial: kept for job in ending if math.isfinite(self._score()[0])}
@@ -155,22 +197,43 @@ class TrainingRun:
         self._open = []
         return events
 
-    def _add_score(self, score: float) -> bool:
-        """Adds the score of an epoch; returns whether it is the best so far."""
+    def _stop_reason(self, epoch: int) -> str:
+        """Why all its trials end after this epoch; empty if they do not."""
+        patience = self.options.patience
+        if patience is not None and epoch - self._improved_at >= patience:
+            return f"no improvement for {patience} epochs"
+        return "" if self.callbacks is None else self.callbacks.stop_reason
+
+    @property
+    def _restored_epoch(self) -> int | None:
+        """The epoch whose weights Keras's ``EarlyStopping`` would restore; None for none."""
+        return None if self.callbacks is None else self.callbacks.restored_epoch
+
+    @property
+    def _keeps_last(self) -> bool:
+        """Whether the weights of the last epoch are kept."""
+        return self.options.keep == "last" and self._restored_epoch is None
+
+    @property
+    def _kept_epoch(self) -> int:
+        """The epoch whose weights are kept; 0 if no epoch has a score."""
+        if self.options.keep == "best" and self._best_score is not None:
+            return self.best_epoch
+        return (self.options.keep == "last" and self._restored_epoch) or len(self.scores)
+
+    def _add_score(self, score: float) -> None:
+        """Adds the score of an epoch."""
         self.scores.append(score)
         loss = self.options.objective.loss(score)
         if math.isfinite(loss) and loss < self._improved_to - self.options.min_delta:
             self._improved_at, self._improved_to = len(self.scores), loss
         if self.options.objective.better(score, self._best_score):
             self._best_score, self.best_epoch = score, len(self.scores)
-            return True
-        return False
 
     def _score(self) -> tuple[float, int]:
         """The score of the kept weights and their epoch."""
-        if self.options.keep == "best" and self._best_score is not None:
-            return self._best_score, self.best_epoch
-        return (self.scores[-1], len(self.scores)) if self.scores else (math.nan, 0)
+        epoch = self._kept_epoch
+        return (self.scores[epoch - 1], epoch) if epoch else (math.nan, 0)
 
     def _complete(self, job: Job, reason: str) -> TrialEnded:
         score, epoch = self._score()

@@ -10,6 +10,8 @@ from paceline.execute.worker_slot import TrialLimits
 from paceline.space import Discovery, Hyperparameter, Space
 
 if TYPE_CHECKING:
+    from keras.callbacks import Callback
+
     from paceline.execute.function_call import Function
     from paceline.execute.prepare import Data
     from paceline.execute.process_worker import Load
@@ -36,6 +38,7 @@ class NetworkWork:
         num_configs: configurations that are expected; None if that is not known.
         num_repeats: networks of each configuration.
         study: the name of the study; empty if there is none.
+        callbacks: Keras callbacks, of which each training has copies.
     """
 
     build: "Build"
@@ -50,6 +53,7 @@ class NetworkWork:
     num_configs: int | None = None
     num_repeats: int = 1
     study: str = ""
+    callbacks: "Sequence[Callback]" = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -169,6 +169,7 @@ def _trial_json(trial: Trial, record: Record) -> dict[str, Any]:
         ],
         **({"in_space": trial.number not in record.moved} if record.moved else {}),
         **({"worker": trial.worker} if trial.worker is not None else {}),
+        **({"reason": trial.reason} if trial.reason else {}),
     }
 
 

@@ -84,6 +84,8 @@ def _argument(name: str, value: Any) -> str:
         return f"{name}={name}"
     if name == "schedule":
         return f"schedule={value['schedule']!r}"
+    if name == "callbacks":
+        return f"callbacks=[{', '.join(value)}]"
     return f"{name}={plain(value)!r}"
 
 

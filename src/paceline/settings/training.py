@@ -58,6 +58,10 @@ def _min_delta(name: str, value: Any) -> float:
     return found
 
 
+def _callbacks(_: str, value: Sequence[str] | None) -> Sequence[str] | None:
+    return list(value) if value else None
+
+
 def _class_weight(_: str, value: Any) -> Json:
     from paceline.data import weights
 
@@ -73,6 +77,7 @@ class TrainingSettings(Group):
             space; of a function the steps that a full run reports, None where that is not known.
         batch_size: rows of a batch; None where it is a hyperparameter.
         validation_batch_size, patience, min_delta, keep, class_weight: see `TrainingOptions`.
+        callbacks: the Keras callbacks that affect training, as text; None if there are none.
     """
 
     epochs: int | None = setting(
@@ -126,3 +131,4 @@ class TrainingSettings(Group):
             write=typed_weights,
         ),
     )
+    callbacks: Sequence[str] | None = setting(None, _callbacks)

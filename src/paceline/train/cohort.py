@@ -135,6 +135,14 @@ class BaseCohort(ABC):
                 found[slot] = program.own_state(lane.traced, leaves)
         return found
 
+    def rows(self, leaf: int) -> np.ndarray:
+        """A leaf of the state of all lanes, on the host."""
+        return np.array(self._state[leaf])
+
+    def set_rows(self, leaf: int, rows: np.ndarray) -> None:
+        """Replaces a leaf of the state of all lanes."""
+        self._state[leaf] = jax.device_put(rows, lane_sharding(self.mesh))
+
     def release(self, slot: int) -> None:
         """Empties a slot."""
         self.lanes[slot] = None

@@ -28,6 +28,10 @@
   in the same way.
 - XLA's options ``xla_backend_optimization_level`` and ``xla_cpu_use_fusion_emitters``: without them
   a program that computes little takes twice to five times as long to compile.
+- ``_set_monitor_op`` and ``monitor_op`` of callbacks that monitor a metric: Keras decides in the
+  first epoch whether less of it is better, from the metrics of the model, and a cohort has no
+  model. It compares by ``keras.ops``, which compiles and runs programs. Without them such callbacks
+  would have to be called by ``fit``.
 - ``jaxlib.utils.absl_set_min_log_level``, with which JAX sets the log level of XLA. Without it XLA
   logs false alarms.
 
@@ -133,6 +137,34 @@ def symbolic_build(model: keras.Model, batch: tuple[Any, ...]) -> None:
     """Creates all variables that ``fit`` creates: of layers, metrics, losses and optimizer."""
     with fast_initialization():
         model._symbolic_build(data_batch=batch)
+
+
+def set_monitor_op(callback: keras.callbacks.Callback, model: keras.Model) -> None:
+    """Makes a callback that monitors a metric decide now whether less of it is better.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if getattr(callback, "monitor_op", True) is None:
+        callback.set_model(model)
+        callback._set_monitor_op()
+        callback.set_model(None)
+
+
+def compare_on_host(callback: keras.callbacks.Callback) -> None:
+    """Makes a callback compare numbers as ``keras.ops`` does on JAX, but by NumPy."""
+    known = {keras.ops.less: _less, keras.ops.greater: _greater}
+    if callable(op := getattr(callback, "monitor_op", None)):
+        callback.monitor_op = known.get(op, op)
+
+
+def _less(a: float, b: float) -> bool:
+    real = jax.dtypes.canonicalize_dtype(float)
+    return bool(np.less(real.type(a), real.type(b)))
+
+
+def _greater(a: float, b: float) -> bool:
+    return _less(b, a)
 
 
 QUICK_COMPILE_OPTIONS: Mapping[str, Any] = {

@@ -40,6 +40,13 @@ def variables_of(model: keras.Model) -> list[Any]:
     return [*model.trainable_variables, *model.non_trainable_variables, *model.optimizer.variables]
 
 
+def rate_leaf_of(model: keras.Model) -> int | None:
+    """Which of `variables_of` is the learning rate; None if it is no variable, but a schedule."""
+    rate = getattr(model.optimizer, "learning_rate", None)
+    found = (i for i, variable in enumerate(variables_of(model)) if variable is rate)
+    return None if hasattr(model.optimizer, "optimizers") else next(found, None)
+
+
 def leaves_of(model: keras.Model) -> list[np.ndarray]:
     """The values of `variables_of`, on the host."""
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables_of(model)]

@@ -171,10 +171,11 @@ def _job(job: Job) -> Json:
 def _snapshot(number: int, snapshot: TrialSnapshot, arrays: ArrayList) -> Json:
     best = None if snapshot.best is None else arrays.add_all(snapshot.best)
     leaves = arrays.add_all(snapshot.leaves)
-    return [number, snapshot.epoch, snapshot.seconds, leaves, best]
+    return [number, snapshot.epoch, snapshot.seconds, leaves, best, snapshot.callbacks]
 
 
 def _read_snapshot(content: Json, arrays: Sequence[Array]) -> tuple[int, TrialSnapshot]:
-    number, epoch, seconds, leaves, best = content
+    number, epoch, seconds, leaves, best, callbacks = content
     kept = None if best is None else [arrays[place] for place in best]
-    return number, TrialSnapshot(epoch, seconds, [arrays[place] for place in leaves], kept)
+    own = [arrays[place] for place in leaves]
+    return number, TrialSnapshot(epoch, seconds, own, kept, callbacks)

@@ -9,7 +9,7 @@ from typing import Any
 from paceline.core import InvalidInput, Objective
 from paceline.execute.base import TrainingConfig
 from paceline.execute.engines.messages import Array, ArrayList
-from paceline.execute.process_worker import find, importable
+from paceline.execute.process_worker import by_value, find, importable
 from paceline.execute.work import NetworkWork
 from paceline.space import Discovery, Observation, Space, hyperparameter_from_json
 
@@ -39,6 +39,7 @@ def encoded_work(work: NetworkWork, has_same_main: bool) -> tuple[dict[str, Json
         "one_by_one": work.one_by_one,
         "num_configs": work.num_configs,
         "num_repeats": work.num_repeats,
+        "callbacks": _encoded_callbacks(work.callbacks, arrays),
     }
     return content, arrays.all
 
@@ -64,6 +65,7 @@ def decoded_work(content: Mapping[str, Json], arrays: Sequence[Array]) -> Networ
         one_by_one=content["one_by_one"],
         num_configs=content["num_configs"],
         num_repeats=content["num_repeats"],
+        callbacks=_decoded_callbacks(content["callbacks"], arrays),
     )
 
 
@@ -86,6 +88,24 @@ def _decoded_build(content: Mapping[str, Json], arrays: Sequence[Array]) -> Call
         return find(*content["name"])
     load: Callable[[], Callable[..., Any]] = pickle.loads(arrays[content["value"]].tobytes())
     return load()
+
+
+# -- Keras callbacks
+
+
+def _encoded_callbacks(callbacks: Sequence[Any], arrays: ArrayList) -> Json:
+    """The place of their value; None if there are none."""
+    import numpy as np
+
+    if not callbacks:
+        return None
+    names = ", ".join(type(one).__name__ for one in callbacks)
+    value = by_value(tuple(callbacks), f"callbacks ({names})")
+    return arrays.add(np.frombuffer(value, np.uint8))
+
+
+def _decoded_callbacks(place: Json, arrays: Sequence[Array]) -> Sequence[Any]:
+    return () if place is None else pickle.loads(arrays[place].tobytes())
 
 
 # -- data

@@ -210,8 +210,8 @@ class Search:
         return bool(events)
 
     def _stopped(self, number: int, reason: str) -> TrialEnded:
-        scores = self._scores(number)
-        score, epoch = self._plan.kept(scores) if scores else (math.nan, 0)
+        measured = self._record.trial(number).measurements
+        score, epoch = self._plan.kept(measured) if measured else (math.nan, 0)
         finite = math.isfinite(score)
         return TrialEnded(
             number, TrialState.STOPPED, score if finite else None, epoch if finite else None, reason
@@ -377,7 +377,8 @@ class Search:
         longer = self._record.longest(job.config, job.seed)
         if longer is None or longer.epochs <= job.epochs:
             return False
-        score, epoch = self._plan.kept(self._scores(longer.number)[: job.epochs])
+        measured = self._record.trial(longer.number).measurements
+        score, epoch = self._plan.kept(measured[: job.epochs])
         started = TrialStarted(job.trial, longer.program or "", job.config, prefix_of=longer.number)
         ended = TrialEnded(
             job.trial, TrialState.COMPLETED, score, epoch, "measured by a longer trial"

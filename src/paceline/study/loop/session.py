@@ -331,9 +331,7 @@ class Session:
         snapshot = None
         with suppress(Unusable):
             snapshot = self._recorder.snapshot(best.number)
-        score, epoch = self._plan.kept(
-            [m.metrics.get(metric, float("nan")) for m in best.measurements]
-        )
+        score, epoch = self._plan.kept(best.measurements)
         reason = f"{why} after {len(best.measurements)} of {best.epochs} epochs"
         event: Event = TrialEnded(best.number, TrialState.COMPLETED, score, epoch, reason)
         self._recorder.tell([event])

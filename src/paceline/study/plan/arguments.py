@@ -22,6 +22,7 @@ _OF_FUNCTIONS = names(CallOptions)
 _OF_NETWORKS = (
     "data",
     "batch_size",
+    "callbacks",
     *(
         name
         for name in names(TuneOptions)

@@ -1,6 +1,6 @@
 """The definition of a study: its settings, with the objects that its user passed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Definition:
         executor: a name or an object; None for the standard one.
         existing: the existing study; None for a new one.
         change_space: whether the existing study may continue in another space.
+        callbacks: Keras callbacks that affect training; none of a function.
     """
 
     directory: Path
@@ -54,6 +55,7 @@ class Definition:
     executor: Any = None
     existing: Existing | None = None
     change_space: bool = False
+    callbacks: Sequence[Any] = ()
 
     @property
     def objective(self) -> Objective:

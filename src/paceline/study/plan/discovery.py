@@ -1,16 +1,19 @@
 """Runs ``build`` a few times to find the space, and which choices change the program."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paceline.core import InvalidInput, Value, last_line
+from paceline.core import InvalidInput, StudyWarning, Value, last_line
+from paceline.core.deprecation import depth_of_caller
 from paceline.data import Split
 from paceline.space import Discovery, HyperParameters, discover
 from paceline.study.evaluation.best_model import file_notes
 from paceline.study.inputs.stream_parts import StreamParts
 from paceline.study.plan.definition import Definition
 from paceline.study.plan.engine import first_batch, training_data
+from paceline.study.plan.keras_callbacks import StudyCallbacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Discovered:
         sizes: those that change only its sizes.
         reads_epochs: whether ``build`` asks for the number of epochs.
         notes: sentences for the user.
+        callbacks: the Keras callbacks of trainings.
     """
 
     found: Discovery
@@ -31,6 +35,7 @@ class Discovered:
     sizes: frozenset[str]
     reads_epochs: bool
     notes: Sequence[str]
+    callbacks: StudyCallbacks
 
 
 def discover_space(definition: Definition, parts: Split | StreamParts) -> Discovered:
@@ -44,12 +49,12 @@ def discover_space(definition: Definition, parts: Split | StreamParts) -> Discov
     )
     outlines: list[tuple[Mapping[str, Value], tuple[str, str]]] = []
     notes: list[str] = []
-    reads_epochs = False
-
+    reads_epochs, callbacks = False, StudyCallbacks()
     refused: list[InvalidInput] = []
+    unmeasured: list[str] = []
 
     def build(hp: HyperParameters) -> None:
-        nonlocal reads_epochs
+        nonlocal reads_epochs, callbacks
         try:
             later = (lambda: batch) if outlines else None
             # the first one is compared with the data below, which gives better messages where they
@@ -58,7 +63,8 @@ def discover_space(definition: Definition, parts: Split | StreamParts) -> Discov
             reads_epochs |= "epochs" in hp.used
             if not outlines:
                 check_model_fits_data(model, batch, _targets(parts))
-                _check_objective(definition, model, parts)
+                callbacks = StudyCallbacks.of(definition.callbacks, model)
+                unmeasured.extend(_check_metrics(definition, model, parts))
                 notes.extend(file_notes(model))
         except InvalidInput as error:
             refused.append(error)
@@ -68,6 +74,8 @@ def discover_space(definition: Definition, parts: Split | StreamParts) -> Discov
     found = discover(build, space=definition.loop)
     if refused:
         raise refused[0]
+    for text in unmeasured:
+        warnings.warn(text, StudyWarning, stacklevel=depth_of_caller())
     # hyperparameters of the training loop are not asked for by build, so nothing was inferred
     errors = [o.error for o in found.observations if o.error is not None]
     if len(errors) == len(found.observations):
@@ -83,7 +91,7 @@ def discover_space(definition: Definition, parts: Split | StreamParts) -> Discov
         )
     changed, structural = (_changed([(c, both[i]) for c, both in outlines]) for i in (0, 1))
     sizes = frozenset(name for name, changes in changed.items() if changes and not structural[name])
-    return Discovered(found, structural, sizes, reads_epochs, notes)
+    return Discovered(found, structural, sizes, reads_epochs, notes, callbacks)
 
 
 def inferred_notes(found: Discovery) -> list[str]:
@@ -115,8 +123,13 @@ def _changed(outlines: Sequence[tuple[Mapping[str, Value], str]]) -> dict[str, b
     return changed
 
 
-def _check_objective(definition: Definition, model: Any, parts: Split | StreamParts) -> None:
-    from paceline.execute.prepare import check_objective
+def _check_metrics(definition: Definition, model: Any, parts: Split | StreamParts) -> list[str]:
+    """Checks that the objective is measured.
+
+    Returns:
+        A sentence for each Keras callback that monitors what is not measured.
+    """
+    from paceline.execute.measured_objective import check_objective
     from paceline.train.stream_feed import feed_of
     from paceline.train.trace import metric_shapes, trace
     from paceline.train.traced_model import CannotTrace
@@ -127,12 +140,19 @@ def _check_objective(definition: Definition, model: Any, parts: Split | StreamPa
         definition.settings.training.validation_batch_size,
     )
     metric = definition.objective.metric
+    is_monitored = any(hasattr(one, "monitor") for one in definition.callbacks)
     try:
         shapes = metric_shapes(model, feed, metric)
-        shapes = shapes if metric in shapes else trace(model, feed).log_shapes
+        if metric not in shapes or is_monitored:
+            shapes = trace(model, feed).log_shapes
     except CannotTrace:
-        return
+        return []
     check_objective(metric, shapes)
+    if not is_monitored:
+        return []
+    from paceline.train.keras_callbacks import unmeasured
+
+    return unmeasured(definition.callbacks, list(shapes))
 
 
 def _targets(parts: Split | StreamParts) -> Any:

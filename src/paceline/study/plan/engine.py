@@ -26,6 +26,7 @@ from paceline.space import Discovery
 from paceline.study.inputs.stream_parts import StreamParts, weights_of_classes
 from paceline.study.plan.definition import Definition
 from paceline.study.plan.division import Division
+from paceline.study.plan.keras_callbacks import StudyCallbacks
 from paceline.study.planned.retraining import FINAL, Fresh, seeds_of, train_all
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Engine:
         parts: the data.
         discovery: the space and how it was found.
         structural: for each hyperparameter that was tried, whether it changes the program.
+        callbacks: the Keras callbacks of trainings.
     """
 
     definition: Definition
@@ -57,6 +59,7 @@ class Engine:
     parts: Split | StreamParts
     discovery: Discovery
     structural: Mapping[str, bool]
+    callbacks: StudyCallbacks
 
     @property
     def training(self) -> TrainingConfig:
@@ -133,6 +136,7 @@ class Engine:
         training = replace(self.training, patience=None, keep="last")
         data = self._data(self.division.fresh(num_pairs))
         work = self._work(data, training, False, _FINALISTS, num_pairs)
+        work = replace(work, callbacks=self.callbacks.of_final)
         return Fresh(create(self.definition.executor, work), seeds)
 
     def refit(self, trial: Trial, epochs: int) -> Leaves | None:
@@ -146,7 +150,10 @@ class Engine:
             merge=False,  # a single network needs no program of larger sizes
         )
         data = everything(self.parts, self.definition.class_weight)
-        executor = create(self.definition.executor, self._work(data, training, False, 1))
+        work = replace(
+            self._work(data, training, False, 1), callbacks=self.callbacks.of_refit(trial)
+        )
+        executor = create(self.definition.executor, work)
         job = Job(trial.number, trial.config, self.definition.seed, epochs)
         return _train_one(executor, job)[0]
 
@@ -185,6 +192,7 @@ class Engine:
             num_configs=num_configs,
             num_repeats=num_repeats,
             study=self.definition.directory.name,
+            callbacks=self.callbacks.all,
         )
 
     def _data(self, parts: Sequence[Parts] | None) -> Any:

@@ -12,6 +12,7 @@ from paceline.core import (
     Budget,
     Configuration,
     InvalidInput,
+    Measurement,
     Objective,
     PacelineError,
     Splits,
@@ -99,9 +100,9 @@ class FunctionPlan:
         """Steps that a full run reports; 1 if that is unknown."""
         return self.settings.training.epochs or 1
 
-    def kept(self, scores: Sequence[float]) -> tuple[float, int]:
+    def kept(self, measurements: Sequence[Measurement]) -> tuple[float, int]:
         """The last score."""
-        return scores[-1], len(scores)
+        return self.objective.score(measurements[-1].metrics), len(measurements)
 
     def executor(self) -> Executor:
         """A thread that calls the function, processes that call it, or another executor."""

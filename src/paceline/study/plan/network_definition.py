@@ -1,6 +1,6 @@
 """The definition of a study of networks: its function, data and their options."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor as Pool
 from dataclasses import replace
 from typing import Any
@@ -13,6 +13,7 @@ from paceline.settings.rules import FromMemory
 from paceline.space import Hyperparameter, Space
 from paceline.study.inputs.loading_data import load_data, rule_of
 from paceline.study.plan.arguments import is_auto
+from paceline.study.plan.backend import choose_backend
 from paceline.study.plan.definition import Definition
 from paceline.study.plan.passed_again import (
     BUILD_AGAIN,
@@ -47,6 +48,7 @@ def with_networks(asked: Definition, given: Mapping[str, Any], trust: bool) -> D
         folds=folds,
         data_options=options,
         loop=_loop(given, existing),
+        callbacks=_callbacks(asked, given),
         data=again("data", given.get("data"), settings.data.source, DATA_AGAIN, asked.directory),
         class_weight=settings.training.class_weight,
         validation=again(
@@ -62,8 +64,6 @@ def with_networks(asked: Definition, given: Mapping[str, Any], trust: bool) -> D
 
 def _with_build(asked: Definition, build: Any, objective: Any) -> Definition:
     """The definition with ``build`` as a function, and the objective of a built-in network."""
-    from paceline.study.plan.backend import choose_backend
-
     settings, data = asked.settings, asked.data
     function: dict[str, Any] = {"build": None, "model": None, "network": None}
     if isinstance(build, str):
@@ -109,6 +109,32 @@ def _stored_build(asked: Definition, trust: bool) -> Any:
         BUILD_AGAIN,
         asked.directory,
     )
+
+
+def _callbacks(asked: Definition, given: Mapping[str, Any]) -> Sequence[Any]:
+    """The Keras callbacks: given now, or stored; those that only write files are of this call.
+
+    Raises:
+        InvalidInput: one was not stored as a whole.
+    """
+    own, texts = tuple(given.get("callbacks", ())), asked.settings.training.callbacks
+    if not texts:
+        return own
+    choose_backend()
+    from paceline.train.callback_text import callback_of, texts_of
+
+    if texts_of(own):
+        return own
+    found = [callback_of(text) for text in texts]
+    for text, one in zip(texts, found, strict=True):
+        if one is None:
+            raise InvalidInput(
+                f"the callback {text} of study {asked.directory} was passed from memory, so it was "
+                "not stored as a whole",
+                expected="the study's Keras callbacks again",
+                fix=f"Pass callbacks=[{', '.join(texts)}]{FROM_PYTHON}.",
+            )
+    return *found, *own
 
 
 def _folds(asked: Definition, given: Mapping[str, Any]) -> Any:

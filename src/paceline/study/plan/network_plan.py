@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
-from paceline.core import Budget, Configuration, Objective, StudyMismatch, Trial
+from paceline.core import Budget, Configuration, Measurement, Objective, StudyMismatch, Trial
 from paceline.core.events import FORMAT, Event, Json, StudyCreated
 from paceline.data import Split, Stream
 from paceline.data.fingerprints import fingerprint
@@ -24,6 +24,7 @@ from paceline.study.plan.definition import Definition
 from paceline.study.plan.discovery import discover_space, inferred_notes
 from paceline.study.plan.engine import Engine, first_batch
 from paceline.study.plan.initial_search import SearchChoice
+from paceline.study.plan.keras_callbacks import StudyCallbacks
 from paceline.study.plan.streams import check_batch_size
 from paceline.study.plan.study_data import study_data
 from paceline.study.planned.retraining import Fresh, FreshSplits
@@ -48,6 +49,7 @@ class NetworkPlan:
         epochs_are_prefix: whether a trial with fewer ``epochs`` is the beginning of one with more.
         notes: sentences for the user.
         schedule: which trials continue, pause or stop.
+        callbacks: the Keras callbacks of trainings.
         preparation: preparation of the data, for the record; None if not recorded.
     """
 
@@ -60,6 +62,7 @@ class NetworkPlan:
     epochs_are_prefix: bool
     notes: tuple[str, ...]
     schedule: Schedule
+    callbacks: StudyCallbacks
     preparation: Mapping[str, Json] | None = None
 
     is_define_by_run: ClassVar[bool] = False
@@ -140,10 +143,12 @@ class NetworkPlan:
         batch = first_batch(self.split, self.definition.class_weight, batch_size)
         return to_json(batch, rows_vary=not isinstance(self.split, StreamParts))
 
-    def kept(self, scores: Sequence[float]) -> tuple[float, int]:
-        """Score and epoch of the weights that would be kept after these scores."""
+    def kept(self, measurements: Sequence[Measurement]) -> tuple[float, int]:
+        """Score and epoch of the weights that would be kept after these epochs."""
+        scores = [self.objective.score(one.metrics) for one in measurements]
         if self.settings.training.keep == "last":
-            return scores[-1], len(scores)
+            epoch = self.callbacks.restored_epoch(measurements) or len(scores)
+            return scores[epoch - 1], epoch
         loss = self.objective.loss
         epoch = min(
             range(len(scores)),
@@ -157,7 +162,9 @@ class NetworkPlan:
         of_program = dict(self.structural)
         if not self.settings.execution.merge:
             of_program |= dict.fromkeys(self.sizes, True)
-        return Engine(self.definition, self.settings, self.split, self.discovery, of_program)
+        return Engine(
+            self.definition, self.settings, self.split, self.discovery, of_program, self.callbacks
+        )
 
     def executor(self) -> Executor:
         """The executor of the search's trials."""
@@ -253,9 +260,10 @@ def plan_networks(definition: Definition) -> NetworkPlan:
         found,
         discovered.structural,
         discovered.sizes,
-        not discovered.reads_epochs,
+        not (discovered.reads_epochs or discovered.callbacks.see_epochs),
         (*data.notes, *counted, *inferred_notes(found), *discovered.notes),
         schedule,
+        discovered.callbacks,
         data.preparation,
     )
     plan.strategy.check(found.space)

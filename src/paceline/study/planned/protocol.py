@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 from typing import Protocol
 
-from paceline.core import Budget, Configuration, Objective, Trial
+from paceline.core import Budget, Configuration, Measurement, Objective, Trial
 from paceline.core.events import Event, Json, StudyCreated
 from paceline.execute.base import Executor, Leaves
 from paceline.schedule import Schedule
@@ -93,8 +93,8 @@ class Plan(Protocol):
     def epochs(self, config: Configuration) -> int:
         """Epochs of a configuration's full training."""
 
-    def kept(self, scores: Sequence[float]) -> tuple[float, int]:
-        """Score and epoch kept for a trial that ends after these scores."""
+    def kept(self, measurements: Sequence[Measurement]) -> tuple[float, int]:
+        """Score and epoch kept for a trial that ends after these epochs, of which there is one."""
 
     def executor(self) -> Executor:
         """The executor that trains the trials; made once per session."""

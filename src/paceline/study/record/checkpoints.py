@@ -96,7 +96,8 @@ class Checkpoints:
         self.is_stored = False
         loaded = {number: one.load() for number, one in snapshots.items()}
         networks = {
-            self._label(n, one.epoch): Network(one.leaves, one.best) for n, one in loaded.items()
+            self._label(n, one.epoch): Network(one.leaves, one.best, one.callbacks)
+            for n, one in loaded.items()
         }
         name = self._write("running", networks)
         for label, snapshot in zip(networks, snapshots.values(), strict=True):
@@ -126,7 +127,9 @@ class Checkpoints:
         if not 0 < entry.epoch <= num_measured:
             raise Unusable(f"it is of epoch {entry.epoch}, and {num_measured} were measured")
         network = self._read(number, entry)
-        return TrialSnapshot(entry.epoch, entry.seconds, network.leaves, network.best)
+        return TrialSnapshot(
+            entry.epoch, entry.seconds, network.leaves, network.best, network.callbacks
+        )
 
     # -- trained networks
 

@@ -45,10 +45,11 @@ class Label:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """A network's variables, and those of its best epoch if these are kept."""
+    """A network's variables, those of its best epoch if these are kept, counters of callbacks."""
 
     leaves: Leaves
     best: Leaves | None = None
+    callbacks: str = ""
 
 
 class Unusable(Exception):
@@ -73,8 +74,11 @@ def write(path: Path, networks: Mapping[Label, Network]) -> None:
     for label, network in networks.items():
         own = dict(_named(label.trial, network))
         tensors |= own
-        counts = {"leaves": len(network.leaves), "best": len(network.best or ())}
-        labels_and_sums.append({**asdict(label), **counts, "crc32": _checksum(own)})
+        counts: dict[str, Any] = {"leaves": len(network.leaves), "best": len(network.best or ())}
+        counts |= {"callbacks": network.callbacks} if network.callbacks else {}
+        labels_and_sums.append(
+            {**asdict(label), **counts, "crc32": _checksum(own, network.callbacks)}
+        )
     try:
         save_file(tensors, path, {_METADATA: json.dumps(labels_and_sums)})
         flush(path)
@@ -100,9 +104,11 @@ def read(path: Path, label: Label) -> Network:
         names = [f"{label.trial}/leaf/{i}" for i in range(found["leaves"])]
         best = [f"{label.trial}/best/{i}" for i in range(found["best"])]
         tensors = {name: file.get_tensor(name) for name in (*names, *best)}
-        if _checksum(tensors) != found["crc32"]:
+        callbacks = str(found.get("callbacks", ""))
+        if _checksum(tensors, callbacks) != found["crc32"]:
             raise Unusable(f"{path.name} is damaged: its checksum differs")
-        return Network([tensors[name] for name in names], [tensors[name] for name in best] or None)
+        leaves = [tensors[name] for name in names]
+        return Network(leaves, [tensors[name] for name in best] or None, callbacks)
 
 
 def read_unlabelled(path: Path, trial: int) -> Network:
@@ -176,8 +182,8 @@ def _count(names: set[str], prefix: str) -> int:
     return sum(name.startswith(prefix) for name in names)
 
 
-def _checksum(tensors: Mapping[str, np.ndarray]) -> int:
-    found = 0
+def _checksum(tensors: Mapping[str, np.ndarray], callbacks: str) -> int:
+    found = zlib.crc32(callbacks.encode())  # 0 if there are none
     for name, tensor in tensors.items():
         found = zlib.crc32(f"{name} {tensor.dtype} {tensor.shape};".encode(), found)
         found = zlib.crc32(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data, found)

@@ -269,6 +269,7 @@ class RecordState:
             best_epoch=event.best_epoch,
             error=error,
             scores=event.scores,
+            reason=event.reason if error is None else "",
         )
         self._compare(event.number)
         if self._longest is not None:

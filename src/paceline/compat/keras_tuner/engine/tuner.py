@@ -188,7 +188,9 @@ class Tuner:
             "standardize": False,
             "scale_target": False,
             "final": self._options.final,
-            **callbacks.options_of(given.callbacks, objective, self._is_halving),
+            "callbacks": callbacks.of_search(
+                given.callbacks, objective, self._is_halving, self._patience
+            ),
         }
         return {name: value for name, value in found.items() if value is not None}
 
@@ -199,6 +201,11 @@ class Tuner:
     def _schedule(self) -> Any:
         """Which trials train to their end: all."""
         return "full"
+
+    @property
+    def _patience(self) -> int | None:
+        """The patience of a project of an earlier version."""
+        return None if self._study is None else self._study.settings.training.patience
 
     @property
     def _is_halving(self) -> bool:

@@ -1,0 +1,75 @@
+"""The Keras callbacks of a study: which of its trainings have which."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from paceline.core import Measurement, Trial
+
+_RATE = "learning_rate"  # as Keras's callbacks log it
+
+
+@dataclass(frozen=True, slots=True)
+class StudyCallbacks:
+    """The Keras callbacks of a study.
+
+    Attributes:
+        all: those of the search's trainings; they know in which direction metrics improve.
+    """
+
+    all: Sequence[Any] = ()
+
+    @classmethod
+    def of(cls, given: Sequence[Any], model: Any) -> Self:
+        """Those that were passed.
+
+        Args:
+            given: the callbacks.
+            model: the network of the default configuration, with all its variables.
+
+        Raises:
+            InvalidInput: it is not known whether less of a metric is better.
+        """
+        if not given:
+            return cls()
+        from paceline.train.keras_callbacks import with_modes
+
+        return cls(with_modes(given, model))
+
+    @property
+    def see_epochs(self) -> bool:
+        """Whether a training may depend on how many epochs it has."""
+        if not self.all:
+            return False
+        from paceline.train.keras_callbacks import fit_reason
+
+        return bool(fit_reason(self.all))
+
+    @property
+    def of_final(self) -> Sequence[Any]:
+        """Those of fresh trainings: the search has determined how long each trains."""
+        if not self.all:
+            return ()
+        from paceline.train.keras_callbacks import for_fresh
+
+        return for_fresh(self.all)
+
+    def of_refit(self, trial: Trial) -> Sequence[Any]:
+        """Those of a training on all rows, with the learning rates that the trial had.
+
+        Without validation rows there is no metric to monitor.
+        """
+        if not self.all:
+            return ()
+        from paceline.train.keras_callbacks import for_refit
+
+        rates = [one.metrics[_RATE] for one in trial.measurements if _RATE in one.metrics]
+        return for_refit(self.all, rates)
+
+    def restored_epoch(self, measurements: Sequence[Measurement]) -> int | None:
+        """The epoch whose weights ``EarlyStopping`` restores after these; None for none."""
+        if not self.all:
+            return None
+        from paceline.train.lane_callbacks import restored_epoch
+
+        return restored_epoch(self.all, [one.metrics for one in measurements])
