@@ -12,7 +12,7 @@ from paceline.study.resume.existing import Existing
 
 OBJECTS = frozenset(
     {"build", "data", "objective", "search", "schedule", "budget", "trials", "executor"}
-    | {"start_with", "prior", "learn_from", "space", "fixed", "change_space"}
+    | {"start_with", "prior", "learn_from", "space", "fixed", "change_space", "callbacks"}
 )
 """Arguments that are more than values of single settings."""
 
@@ -22,7 +22,6 @@ _OF_FUNCTIONS = names(CallOptions)
 _OF_NETWORKS = (
     "data",
     "batch_size",
-    "callbacks",
     *(
         name
         for name in names(TuneOptions)
@@ -75,6 +74,13 @@ def refuse_others(given: Mapping[str, Any], kind: Kind, exists: bool) -> None:
         InvalidInput: one was given.
     """
     is_function = kind != "networks"
+    if is_function and given.get("callbacks"):
+        names = ", ".join(type(one).__name__ for one in given["callbacks"])
+        raise InvalidInput(
+            f"callbacks contains {names} of Keras, and a function is tuned",
+            expected="objects of paceline.Callback, or networks and data",
+            fix="The function passes callbacks of Keras to model.fit itself.",
+        )
     of = "a study of a function" if is_function else "a study of networks"
     when = f"with {of}" if exists else "without data" if is_function else "with data"
     why = "or data" if is_function else "which is for functions without data"

@@ -61,16 +61,12 @@ def define(
     """
     given = without_open(given, existing)
     kind = kind or (kind_of(given) if existing is None else existing.kind)
-    if kind == FUNCTION and given.get("callbacks"):
-        raise _of_networks(given["callbacks"])
     refuse_others(given, kind, existing is not None)
     base = default_settings(kind) if existing is None else existing.settings
     if existing is not None:
         check_kind(kind, existing.kind, directory)
     plain = {name: value for name, value in given.items() if name not in OBJECTS}
-    if "callbacks" in plain:
-        plain |= _callback_texts(plain.pop("callbacks"))
-    plain["seed"] = seed_of(plain.get("seed"), existing)
+    plain |= _callback_texts(given) | {"seed": seed_of(given.get("seed"), existing)}
     settings = base.updated(plain)
     if limits is None and ("trials" in given or "budget" in given):
         spent = 0.0 if existing is None else existing.seconds
@@ -105,21 +101,14 @@ def define(
     return fill(definition, given, trust)
 
 
-def _callback_texts(callbacks: Sequence[Any]) -> dict[str, Any]:
+def _callback_texts(given: Mapping[str, Any]) -> dict[str, Any]:
     """The setting of Keras callbacks that affect training; nothing where none does."""
+    if not given.get("callbacks"):
+        return {}
     from paceline.train.callback_text import texts_of
 
-    texts = texts_of(callbacks)
+    texts = texts_of(given["callbacks"])
     return {"callbacks": texts} if texts else {}
-
-
-def _of_networks(callbacks: Sequence[Any]) -> InvalidInput:
-    names = ", ".join(type(one).__name__ for one in callbacks)
-    return InvalidInput(
-        f"callbacks contains {names} of Keras, and a function is tuned",
-        expected="objects of paceline.Callback, or networks and data",
-        fix="The function passes callbacks of Keras to model.fit itself.",
-    )
 
 
 def _with_executor(

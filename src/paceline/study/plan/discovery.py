@@ -1,12 +1,10 @@
 """Runs ``build`` a few times to find the space, and which choices change the program."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paceline.core import InvalidInput, StudyWarning, Value, last_line
-from paceline.core.deprecation import depth_of_caller
+from paceline.core import InvalidInput, Value, last_line
 from paceline.data import Split
 from paceline.space import Discovery, HyperParameters, discover
 from paceline.study.evaluation.best_model import file_notes
@@ -51,7 +49,6 @@ def discover_space(definition: Definition, parts: Split | StreamParts) -> Discov
     notes: list[str] = []
     reads_epochs, callbacks = False, StudyCallbacks()
     refused: list[InvalidInput] = []
-    unmeasured: list[str] = []
 
     def build(hp: HyperParameters) -> None:
         nonlocal reads_epochs, callbacks
@@ -63,8 +60,7 @@ def discover_space(definition: Definition, parts: Split | StreamParts) -> Discov
             reads_epochs |= "epochs" in hp.used
             if not outlines:
                 check_model_fits_data(model, batch, _targets(parts))
-                callbacks = StudyCallbacks.of(definition.callbacks, model)
-                unmeasured.extend(_check_metrics(definition, model, parts))
+                callbacks = _check_metrics(definition, model, parts)
                 notes.extend(file_notes(model))
         except InvalidInput as error:
             refused.append(error)
@@ -74,8 +70,7 @@ def discover_space(definition: Definition, parts: Split | StreamParts) -> Discov
     found = discover(build, space=definition.loop)
     if refused:
         raise refused[0]
-    for text in unmeasured:
-        warnings.warn(text, StudyWarning, stacklevel=depth_of_caller())
+    callbacks.warn()
     # hyperparameters of the training loop are not asked for by build, so nothing was inferred
     errors = [o.error for o in found.observations if o.error is not None]
     if len(errors) == len(found.observations):
@@ -123,12 +118,10 @@ def _changed(outlines: Sequence[tuple[Mapping[str, Value], str]]) -> dict[str, b
     return changed
 
 
-def _check_metrics(definition: Definition, model: Any, parts: Split | StreamParts) -> list[str]:
-    """Checks that the objective is measured.
-
-    Returns:
-        A sentence for each Keras callback that monitors what is not measured.
-    """
+def _check_metrics(
+    definition: Definition, model: Any, parts: Split | StreamParts
+) -> StudyCallbacks:
+    """Checks that the objective is measured; the Keras callbacks, compared with the metrics."""
     from paceline.execute.measured_objective import check_objective
     from paceline.train.stream_feed import feed_of
     from paceline.train.trace import metric_shapes, trace
@@ -140,19 +133,16 @@ def _check_metrics(definition: Definition, model: Any, parts: Split | StreamPart
         definition.settings.training.validation_batch_size,
     )
     metric = definition.objective.metric
+    callbacks = StudyCallbacks.of(definition.callbacks, model)
     is_monitored = any(hasattr(one, "monitor") for one in definition.callbacks)
     try:
         shapes = metric_shapes(model, feed, metric)
         if metric not in shapes or is_monitored:
             shapes = trace(model, feed).log_shapes
     except CannotTrace:
-        return []
+        return callbacks
     check_objective(metric, shapes)
-    if not is_monitored:
-        return []
-    from paceline.train.keras_callbacks import unmeasured
-
-    return unmeasured(definition.callbacks, list(shapes))
+    return callbacks.with_metrics(shapes) if is_monitored else callbacks
 
 
 def _targets(parts: Split | StreamParts) -> Any:

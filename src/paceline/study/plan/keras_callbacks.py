@@ -1,10 +1,12 @@
 """The Keras callbacks of a study: which of its trainings have which."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from paceline.core import Measurement, Trial
+from paceline.core import Measurement, StudyWarning, Trial
+from paceline.core.deprecation import depth_of_caller
 
 _RATE = "learning_rate"  # as Keras's callbacks log it
 
@@ -15,9 +17,11 @@ class StudyCallbacks:
 
     Attributes:
         all: those of the search's trainings; they know in which direction metrics improve.
+        unmeasured: a sentence for each of Keras's that monitors what is not measured.
     """
 
     all: Sequence[Any] = ()
+    unmeasured: Sequence[str] = ()
 
     @classmethod
     def of(cls, given: Sequence[Any], model: Any) -> Self:
@@ -35,6 +39,17 @@ class StudyCallbacks:
         from paceline.train.keras_callbacks import with_modes
 
         return cls(with_modes(given, model))
+
+    def with_metrics(self, measured: Iterable[str]) -> Self:
+        """The same, compared with the metrics of an epoch."""
+        from paceline.train.keras_callbacks import unmeasured
+
+        return replace(self, unmeasured=unmeasured(self.all, list(measured)))
+
+    def warn(self) -> None:
+        """Warns of those without effect."""
+        for text in self.unmeasured:
+            warnings.warn(text, StudyWarning, stacklevel=depth_of_caller())
 
     @property
     def see_epochs(self) -> bool:
