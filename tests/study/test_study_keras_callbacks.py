@@ -98,9 +98,8 @@ def test_trials_stop_where_fit_stops_with_its_rates_and_weights(build: Any, merg
     assert min(lengths) < EPOCHS
     assert len({trial.config["units"] for trial in study.trials}) > 1
     stopped = next(trial for trial in study.trials if len(trial.measurements) < EPOCHS)
-    assert stopped.reason.startswith(
-        f"EarlyStopping stopped it after epoch {len(stopped.measurements)}"
-    )
+    reason = study.record.early_ends[stopped.number]
+    assert reason.startswith(f"EarlyStopping stopped it after epoch {len(stopped.measurements)}:")
     # the score is that of the weights that were restored
     assert stopped.best_epoch is not None
     assert stopped.score == stopped.measurements[stopped.best_epoch - 1].metrics["val_loss"]
@@ -121,7 +120,7 @@ def test_other_callbacks_are_called_by_fit_and_this_is_noted_once() -> None:
     for seen, length in zip(SEEN, lengths, strict=True):
         epochs = [f"epoch {i} {names} {i}" for i in range(length)]
         assert seen == [f"begin {EPOCHS} 3", *epochs, f"end {names}"]
-    reasons = {trial.reason.partition(" ")[0] for trial in study.trials}
+    reasons = {reason.partition(" ")[0] for reason in study.record.early_ends.values()}
     assert reasons <= {"Own", "EarlyStopping"}
     assert max(lengths) <= 3
 
@@ -149,12 +148,9 @@ def test_counters_continue_after_pauses_and_interruptions(tmp_path: Path, own: b
     again = search(callbacks(), **asked)
     whole = search(callbacks(), **{**asked, "study": tmp_path / "b"})
     assert len(again.record.sessions) == 2
+    assert again.record.early_ends == whole.record.early_ends
     for one, other in zip(again.trials, whole.trials, strict=True):
-        assert (one.config, one.reason, one.best_epoch) == (
-            other.config,
-            other.reason,
-            other.best_epoch,
-        )
+        assert (one.config, one.best_epoch) == (other.config, other.best_epoch)
         assert [dict(m.metrics) for m in one.measurements] == [
             pytest.approx(dict(m.metrics), abs=1e-6) for m in other.measurements
         ]
@@ -241,7 +237,7 @@ def test_callbacks_that_cannot_be_used(callbacks: Any, message: str) -> None:
 def test_a_metric_that_is_not_measured_is_a_warning_that_lists_those_there_are() -> None:
     with pytest.warns(StudyWarning, match="are accuracy, loss, val_accuracy, val_loss.*'val_acc"):
         study = search([EarlyStopping("val_acc", mode="max")], epochs=1, trials=1)
-    assert study.trials[0].reason == ""
+    assert not study.record.early_ends
 
 
 class Raises(keras.callbacks.Callback):  # type: ignore[misc]

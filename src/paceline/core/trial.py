@@ -75,7 +75,6 @@ class Trial:
             ``score``.
         tests: metrics of each training on the test set, if requested; no decision uses them.
         worker: the process or machine where it started; None for the study's own process.
-        reason: why it ended, where that was before its last epoch; else empty.
     """
 
     number: int
@@ -94,7 +93,6 @@ class Trial:
     scores: tuple[float, ...] = ()
     tests: tuple[Mapping[str, float], ...] = ()
     worker: str | None = None
-    reason: str = ""
 
     @property
     def standard_error(self) -> float | None:
@@ -128,7 +126,6 @@ class Trial:
                 ("epochs", f"{len(self.measurements)} of {self.epochs}"),
                 ("seconds", self.seconds),
                 ("origin", self.origin or None),
-                ("ended early", self.reason or None),
                 ("error", last_line(self.error) if self.error else None),
             ]
         )

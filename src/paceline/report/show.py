@@ -150,7 +150,7 @@ def states(record: Record) -> Mapping[str, int]:
 
 
 def _trial_json(trial: Trial, record: Record) -> dict[str, Any]:
-    decisions = record.decisions.get(trial.number, ())
+    decisions, early = record.decisions.get(trial.number, ()), record.early_ends
     return {
         "number": trial.number,
         "config": dict(trial.config),
@@ -169,7 +169,7 @@ def _trial_json(trial: Trial, record: Record) -> dict[str, Any]:
         ],
         **({"in_space": trial.number not in record.moved} if record.moved else {}),
         **({"worker": trial.worker} if trial.worker is not None else {}),
-        **({"reason": trial.reason} if trial.reason else {}),
+        **({"ended_early": early[trial.number]} if trial.number in early else {}),
     }
 
 

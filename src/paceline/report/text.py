@@ -88,8 +88,8 @@ def trial(summary: Summary, number: int, to: "Console") -> None:
         decisions = "; ".join(decided.get(measured.epoch, []))
         after = f". {decisions}" if decisions else ""
         say(to, f"Epoch {measured.epoch} of {shown.epochs}: {score}{after}.")
-    if shown.reason and not record.decisions.get(number) and shown.prefix_of is None:
-        say(to, f"It ended early: {shown.reason}.")
+    if number in record.early_ends and shown.prefix_of is None:
+        say(to, f"It ended early: {record.early_ends[number]}.")
     if shown.prefix_of is not None:
         say(
             to,

@@ -205,6 +205,7 @@ class StudyView:
             compilations=list(source.compilations),
             sessions=copy.deepcopy(source.sessions),
             spaces=copy.deepcopy(source.spaces),
+            early_ends=dict(source.early_ends),
             decisions={number: list(of) for number, of in source.decisions.items()},
             final=self.final,
             ablation=copy.deepcopy(source.ablation),

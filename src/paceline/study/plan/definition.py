@@ -1,7 +1,7 @@
 """The definition of a study: its settings, with the objects that its user passed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,20 @@ from paceline.space import Space
 from paceline.study.inputs.model_inputs import Build
 from paceline.study.plan.initial_search import SearchChoice
 from paceline.study.resume.existing import Existing
+
+
+@dataclass(frozen=True)
+class GivenToFit:
+    """What is given to each training of a network, as to ``fit``.
+
+    Attributes:
+        class_weight: weight of each class as in the settings, or by class index once the data are
+            known.
+        callbacks: Keras callbacks.
+    """
+
+    class_weight: Any = None
+    callbacks: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +44,11 @@ class Definition:
         space: the given part of a function's space.
         validation: fraction of the rows, or validation data.
         folds: number of folds, or a splitter; None for none.
-        class_weight: weight of each class as in the settings, or by class index once the data are
-            known.
+        given_to_fit: what is given to each training.
         data_options: further arguments of `paceline.data.load` and `split`.
         executor: a name or an object; None for the standard one.
         existing: the existing study; None for a new one.
         change_space: whether the existing study may continue in another space.
-        callbacks: Keras callbacks that affect training; none of a function.
     """
 
     directory: Path
@@ -50,12 +62,25 @@ class Definition:
     space: Any = None
     validation: Any = None
     folds: Any = None
-    class_weight: Any = None
+    given_to_fit: GivenToFit = field(default_factory=GivenToFit)
     data_options: Mapping[str, Any] = field(default_factory=dict)
     executor: Any = None
     existing: Existing | None = None
     change_space: bool = False
-    callbacks: Sequence[Any] = ()
+
+    @property
+    def class_weight(self) -> Any:
+        """See `GivenToFit`."""
+        return self.given_to_fit.class_weight
+
+    @property
+    def callbacks(self) -> Sequence[Any]:
+        """See `GivenToFit`."""
+        return self.given_to_fit.callbacks
+
+    def weighted(self, class_weight: Any) -> "Definition":
+        """The same with other weights of classes."""
+        return replace(self, given_to_fit=replace(self.given_to_fit, class_weight=class_weight))
 
     @property
     def objective(self) -> Objective:

@@ -14,7 +14,7 @@ from paceline.space import Hyperparameter, Space
 from paceline.study.inputs.loading_data import load_data, rule_of
 from paceline.study.plan.arguments import is_auto
 from paceline.study.plan.backend import choose_backend
-from paceline.study.plan.definition import Definition
+from paceline.study.plan.definition import Definition, GivenToFit
 from paceline.study.plan.passed_again import (
     BUILD_AGAIN,
     DATA_AGAIN,
@@ -48,9 +48,8 @@ def with_networks(asked: Definition, given: Mapping[str, Any], trust: bool) -> D
         folds=folds,
         data_options=options,
         loop=_loop(given, existing),
-        callbacks=_callbacks(asked, given),
         data=again("data", given.get("data"), settings.data.source, DATA_AGAIN, asked.directory),
-        class_weight=settings.training.class_weight,
+        given_to_fit=GivenToFit(settings.training.class_weight, _callbacks(asked, given)),
         validation=again(
             "validation",
             given.get("validation", settings.evaluation.validation),

@@ -65,9 +65,7 @@ def study_data(definition: Definition) -> StudyData:
     rule = rule_of(definition.recorded)
     dataset = load_data(definition.data, definition.data_options, definition.seed, rule)
     if isinstance(dataset, Stream):
-        definition = replace(
-            definition, class_weight=weights.of_stream(weights.plain(definition.class_weight))
-        )
+        definition = definition.weighted(weights.of_stream(weights.plain(definition.class_weight)))
         parts = stream_parts(dataset, definition)
         return StudyData(parts, definition, (*dataset.notes, *parts.notes))
     kept = None if definition.recorded is None else definition.recorded.get("preparation")
@@ -83,7 +81,7 @@ def study_data(definition: Definition) -> StudyData:
         keep_groups=definition.folds is None,  # otherwise the folds do
     )
     notes = (*dataset.notes, *class_notes, *divided.notes)
-    definition = replace(definition, class_weight=_class_weight(definition, divided, rule))
+    definition = definition.weighted(_class_weight(definition, divided, rule))
     if rule < RULE:
         return StudyData(divided, definition, notes)
     scale, always, target_notes = _target_scale(divided, probe, kept)

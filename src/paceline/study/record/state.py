@@ -81,6 +81,7 @@ class RecordState:
         compilations: compiled programs, each for a number of lanes.
         spaces: the initial space, and the space after each change.
         decisions: decisions of the schedule, by number of the trial.
+        early_ends: why trials completed before their last epoch, by number, such as early stopping.
         final: the final evaluation, once it has begun.
         ablation: the measured ablation between default configuration and winner, once it has begun.
         outcome_status: whether final and test are up to date.
@@ -102,6 +103,7 @@ class RecordState:
     ended: SessionEnded | None = None
     spaces: list[SpaceChanged] = field(default_factory=list)
     decisions: dict[int, list[TrialDecided]] = field(default_factory=dict)
+    early_ends: dict[int, str] = field(default_factory=dict)
     final: Final | None = None
     ablation: Ablation | None = None
     outcome_status: OutcomeStatus = field(default_factory=OutcomeStatus)
@@ -269,8 +271,9 @@ class RecordState:
             best_epoch=event.best_epoch,
             error=error,
             scores=event.scores,
-            reason=event.reason if error is None else "",
         )
+        if event.state is TrialState.COMPLETED and event.reason:
+            self.early_ends[event.number] = event.reason
         self._compare(event.number)
         if self._longest is not None:
             self.note_length(event.number)
