@@ -106,7 +106,7 @@ def trained(stop_after: int | None) -> list[list[float]]:
         np.random.random(5)
         one = TrainingRun(prepared.jobs, prepared.config, "fit", TRAINING)
         if snapshot is not None:
-            one.restore([0.5], None)
+            one.restore([0.5], snapshot)
         epochs = FitRun(prepared, one, snapshot).epochs()
         kept = []
         for progress in epochs:

@@ -80,7 +80,7 @@ class Alone:
         np.random.random(5)  # other random numbers are drawn meanwhile
         run = TrainingRun(prepared.jobs, prepared.config, "fit", self.training)
         if snapshot is not None:
-            run.restore([0.5], None)
+            run.restore([0.5], snapshot)
         updates = (
             progress for progress in FitRun(prepared, run, snapshot).epochs() if progress.events
         )
