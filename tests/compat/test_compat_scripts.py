@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from paceline.compat.keras_tuner.engine.brackets import KerasTunerHyperband
+from paceline.schedule import KerasTunerHyperband
 
 SCRIPTS = Path(__file__).with_name("scripts")
 

@@ -11,7 +11,7 @@ from tests.compat.conftest import classifier
 from tests.compat.keras_fit import fit_trial
 
 import paceline.compat.keras_tuner as kt
-from paceline.compat.keras_tuner.engine.fit_arguments import FitArguments
+from paceline.compat.keras_tuner.engine.together import arguments_of
 from paceline.core import InvalidInput, StudyMismatch
 
 Rows = tuple[np.ndarray, ...]
@@ -70,7 +70,9 @@ def test_results_can_be_read_in_each_way(
     tuner: kt.RandomSearch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     best, second = tuner.get_best_hyperparameters(2)
-    assert best.values == dict(tuner.oracle.get_best_trials()[0].measured.config)
+    measured = tuner.oracle.get_best_trials()[0].measured
+    assert measured is not None
+    assert best.values == dict(measured.config)
     assert best.get("units") == best["units"] == best.values["units"]
     assert "units" in best
     assert "nothing" not in best
@@ -115,14 +117,29 @@ def test_a_project_goes_on_and_is_overwritten_on_request(
     assert second.study.trials[0].config == first.study.trials[0].config
     with pytest.raises(StudyMismatch, match="overwrite=True"):
         second.search(rows[0] + 1, rows[1], **given)
-    assert not tuner(1, overwrite=True).oracle.trials
-    (tmp_path / "p").mkdir(exist_ok=True)
+    fresh = tuner(1, overwrite=True)
+    assert not fresh.oracle.trials
+    with pytest.raises(InvalidInput, match=r"validation_split=0\.2"):
+        fresh.search(*rows)
+    assert len(tuner(2).study.trials) == 2, "nothing is deleted before the search is accepted"
+    fresh.search(*rows, **given)
+    assert len(fresh.study.trials) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"p"}
+
+
+def test_a_directory_of_something_else_is_not_overwritten(tmp_path: Path) -> None:
+    def tuner(**options: Any) -> kt.RandomSearch:
+        return kt.RandomSearch(
+            classifier, "val_loss", directory=tmp_path, project_name="p", **options
+        )
+
+    (tmp_path / "p").mkdir()
     (tmp_path / "p" / "photo.jpg").touch()
     with pytest.raises(InvalidInput, match="something else"):
-        tuner(1, overwrite=True)
+        tuner(overwrite=True)
     (tmp_path / "p" / "oracle.json").touch()
     with pytest.raises(InvalidInput, match="project of KerasTuner"):
-        tuner(1)
+        tuner()
 
 
 def test_executions_keep_the_rows_and_their_best_epochs_are_averaged(
@@ -193,8 +210,8 @@ def test_a_project_whose_early_stopping_became_patience_goes_on(rows: Rows, tmp_
 
     tuner = kt.RandomSearch(classifier, "val_loss", 1, seed=2, directory=tmp_path)
     given: Any = {"epochs": 1, "batch_size": 30, "validation_split": 0.25, "verbose": 0}
-    arguments = tuner._arguments_of(FitArguments.of(rows, given))
-    paceline.tune(tuner._build, study=tuner.project_dir, patience=4, display=False, **arguments)
+    arguments = arguments_of(tuner, rows, given)
+    paceline.tune(tuner._build_together, study=tuner.project_dir, patience=4, **arguments)
     again = kt.RandomSearch(classifier, "val_loss", 2, seed=2, directory=tmp_path)
     again.search(*rows, callbacks=keras.callbacks.EarlyStopping("val_loss", patience=4), **given)
     assert len(again.study.trials) == 2

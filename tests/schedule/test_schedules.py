@@ -15,6 +15,7 @@ from paceline.schedule import (
     Full,
     Halving,
     Hyperband,
+    KerasTunerHyperband,
     Median,
     Schedule,
     Standing,
@@ -53,6 +54,13 @@ class TestHyperband(ScheduleContract):
         return schedule
 
 
+class TestKerasTunerHyperband(ScheduleContract):
+    @pytest.fixture(params=[KerasTunerHyperband(), KerasTunerHyperband(eta=2)])
+    def schedule(self, request: pytest.FixtureRequest) -> Schedule:
+        schedule: Schedule = request.param
+        return schedule
+
+
 class TestAsha(ScheduleContract):
     @pytest.fixture(params=[Asha(), Asha(eta=2, first=2), Asha(stops=True)])
     def schedule(self, request: pytest.FixtureRequest) -> Schedule:
@@ -80,7 +88,14 @@ def said(schedule: Schedule, curves: list[list[float]], number: int) -> list[str
 
 
 def test_schedules_have_names() -> None:
-    assert list(schedule_names()) == ["asha", "full", "halving", "hyperband", "median"]
+    assert list(schedule_names()) == [
+        "asha",
+        "full",
+        "halving",
+        "hyperband",
+        "keras_tuner_hyperband",
+        "median",
+    ]
     for name in schedule_names():
         assert create(name).name == name
         assert create(create(name)) == create(name)

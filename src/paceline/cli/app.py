@@ -22,6 +22,7 @@ from paceline.cli import (
     look,
     recipe,
     report,
+    run,
     search,
     single,
     warm,
@@ -99,6 +100,10 @@ for command in (
 ):
     app.command(cls=SettingsCommand)(command)
 app.command("list", cls=SettingsCommand)(look.list_studies)
+app.command(
+    cls=SettingsCommand,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)(run.run)
 app.add_typer(recipe.app, name="recipe")
 
 

@@ -6,6 +6,7 @@
 from paceline.schedule.asha import Asha
 from paceline.schedule.full import Full
 from paceline.schedule.halving import Halving, Hyperband
+from paceline.schedule.keras_tuner_brackets import KerasTunerHyperband
 from paceline.schedule.median import Median
 from paceline.schedule.schedule import (
     Schedule,
@@ -21,6 +22,7 @@ __all__ = [
     "Full",
     "Halving",
     "Hyperband",
+    "KerasTunerHyperband",
     "Median",
     "Schedule",
     "Standing",

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paceline.compat.keras_tuner.engine.alone import RunsAlone
 from paceline.compat.keras_tuner.engine.options import warn_once
 from paceline.core import InvalidInput, check_argument, checks, shown
 
@@ -27,13 +28,13 @@ _ORDER = (
 )
 """The order of ``fit``'s arguments."""
 
-_REFUSED: Mapping[str, tuple[Any, str]] = {
-    "initial_epoch": (0, "Leave it out: trials train from their first epoch."),
-    "steps_per_epoch": (None, "Leave it out: an epoch sees all training rows."),
-    "validation_steps": (None, "Leave it out: validation uses all of its rows."),
-    "validation_freq": (1, "Leave it out: each epoch is validated."),
+_ALONE: Mapping[str, Any] = {
+    "initial_epoch": 0,
+    "steps_per_epoch": None,
+    "validation_steps": None,
+    "validation_freq": 1,
 }
-"""Arguments that are refused unless they have their default, and what to do."""
+"""Arguments with which trials train one after the other, unless they have their default."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,6 @@ class FitArguments:
             raise InvalidInput(
                 "class_weight and sample_weight are given", expected="one of them, as in fit"
             )
-        if self.validation_data is None and not self.validation_split:
-            raise InvalidInput(
-                "neither validation_split nor validation_data is given",
-                expected="one of them: a search compares the scores of validation rows",
-                fix="Pass validation_split=0.2.",
-            )
         checks.whole_number("batch_size", self.batch_size)
         checks.whole_number("epochs", self.epochs)
         share = checks.number("validation_split", self.validation_split)
@@ -76,11 +71,16 @@ class FitArguments:
             )
 
     @classmethod
-    def of(cls, args: Sequence[Any], given: Mapping[str, Any]) -> "FitArguments":
+    def of(cls, args: Sequence[Any], given: Mapping[str, Any], objective: str) -> "FitArguments":
         """The arguments of a call of ``search``.
+
+        Args:
+            args, given: positional and named ones.
+            objective: the metric of the search.
 
         Raises:
             InvalidInput: an unknown argument, or one that cannot be honoured.
+            RunsAlone: one that can only be honoured by ``fit`` itself.
         """
         for name in given:
             check_argument("search", name, _ORDER)
@@ -92,10 +92,12 @@ class FitArguments:
         if twice := by_place.keys() & given.keys():
             raise InvalidInput(f"{min(twice)} is given twice", expected="each argument once")
         named = {**by_place, **given}
-        for name, (default, fix) in _REFUSED.items():
+        for name, default in _ALONE.items():
             value = named.pop(name, None)
             if value is not None and value != default:
-                raise InvalidInput(f"{name} is {shown(value)}", expected="its default", fix=fix)
+                raise RunsAlone(f"{name} is {shown(value)}")
+        if not objective.startswith("val_"):
+            raise RunsAlone(f"the objective is {objective}, which is no metric of validation rows")
         if not named.pop("shuffle", True):
             warn_once(
                 "shuffle",
@@ -103,22 +105,31 @@ class FitArguments:
                 "new order. The validation rows of validation_split are the last ones, as in fit.",
             )
         _check_arrays(named)
+        if named.get("validation_data") is None and not named.get("validation_split"):
+            raise InvalidInput(
+                "neither validation_split nor validation_data is given",
+                expected=f"one of them: the objective is {objective}",
+                fix="Pass validation_split=0.2.",
+            )
         return cls(**{name: value for name, value in named.items() if value is not None})
 
 
 def _check_arrays(named: dict[str, Any]) -> None:
-    """Refuses data that are not arrays."""
+    """Checks that data are arrays, in memory.
+
+    Raises:
+        RunsAlone: they are something else that ``fit`` may know.
+    """
     for name in ("x", "y"):
         value = named.get(name)
-        kind = type(value).__name__
-        is_table = hasattr(value, "to_numpy")
-        if value is None or (not is_table and not _is_tree(value)):
-            raise InvalidInput(
-                f"{name} is " + ("missing" if value is None else f"a {kind}"),
-                expected="arrays x and y with one row per example",
-                fix="Batches (tf.data, generators, PyDataset, DataLoader) are not supported yet: "
-                "collect them with numpy.concatenate.",
-            )
+        if value is None or not is_array(value):
+            what = "missing" if value is None else f"a {type(value).__name__}"
+            raise RunsAlone(f"{name} is {what}, and not an array")
+
+
+def is_array(value: Any) -> bool:
+    """Whether data are an array or a data frame, or a tree of these."""
+    return hasattr(value, "to_numpy") or _is_tree(value)
 
 
 def _is_tree(value: Any) -> bool:

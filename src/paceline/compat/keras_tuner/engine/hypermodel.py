@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameters
-from paceline.core import InvalidInput, shown
+from paceline.compat.keras_tuner.errors import FatalValueError
+from paceline.core import shown
 
 
 class HyperModel:
@@ -12,9 +13,10 @@ class HyperModel:
 
     ``super().__init__()`` need not be called.
 
-    Attributes:
+    Args:
         name: of the model; has no meaning.
-        tunable: as in KerasTuner; has no meaning.
+        tunable: whether hyperparameters that `build` defines are added to the space; otherwise they
+            have their defaults, unless they were defined before.
     """
 
     name: str | None = None
@@ -22,6 +24,9 @@ class HyperModel:
 
     def __init__(self, name: str | None = None, tunable: bool = True) -> None:
         self.name, self.tunable = name, tunable
+        if not tunable:
+            build = self.build
+            self.build = lambda hp: build(hp.copy())  # type: ignore[method-assign]
 
     def build(self, hp: HyperParameters) -> Any:
         """A compiled Keras model for the values of ``hp``."""
@@ -31,33 +36,45 @@ class HyperModel:
         """Registers hyperparameters before the first build; none by default."""
 
     def fit(self, hp: HyperParameters, model: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
-        """Trains a model of `build`; subclasses may set batch_size and epochs by ``hp``."""
+        """Trains a model of `build`.
+
+        Subclasses may do anything; where they add arguments and call ``model.fit`` once, trials
+        train together all the same.
+
+        Returns:
+            What ``model.fit`` returns, a dict of metrics, or the objective as a number.
+        """
         return model.fit(*args, **kwargs)
 
 
-class FunctionModel(HyperModel):
+class DefaultHyperModel(HyperModel):
     """A function ``build(hp)`` as a `HyperModel`."""
 
-    def __init__(self, function: Callable[[HyperParameters], Any]) -> None:
-        super().__init__(getattr(function, "__name__", None))
-        self.function = function
+    def __init__(
+        self,
+        build: Callable[[HyperParameters], Any],
+        name: str | None = None,
+        tunable: bool = True,
+    ) -> None:
+        self.function = build
+        super().__init__(name or getattr(build, "__name__", None), tunable)
 
     def build(self, hp: HyperParameters) -> Any:
         """What the function returns."""
         return self.function(hp)
 
 
-def get_hypermodel(given: Any) -> HyperModel:
+def get_hypermodel(given: Any) -> HyperModel | None:
     """The hypermodel that a tuner was given: a `HyperModel`, or a function of ``hp``.
 
     Raises:
-        InvalidInput: neither.
+        FatalValueError: neither.
     """
-    if isinstance(given, HyperModel):
+    if given is None or isinstance(given, HyperModel):
         return given
     if not callable(given):
-        raise InvalidInput(
-            f"hypermodel is {shown(given)}",
-            expected="a function build(hp) that returns a compiled Keras model, or a HyperModel",
+        raise FatalValueError(
+            f"The `hypermodel` argument should be either a function build(hp) that returns a "
+            f"compiled Keras model, or a HyperModel; it is {shown(given)}."
         )
-    return FunctionModel(given)
+    return DefaultHyperModel(given)

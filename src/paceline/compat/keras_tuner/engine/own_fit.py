@@ -1,17 +1,21 @@
 """A ``fit`` or ``run_trial`` of the user that only changes the arguments of training.
 
 Such a method is called twice, with other values of its hyperparameters and with something in place
-of the model that records the arguments. If these differ in ``batch_size`` and ``epochs`` alone, and
-each is the hyperparameter of that name, they are hyperparameters of the training loop, and trials
-train together all the same. Anything else is refused.
+of the model that records the arguments. If it trains once and returns what training returns, and
+the arguments differ in ``batch_size`` and ``epochs`` alone, each of which is the hyperparameter of
+that name, then these are hyperparameters of the training loop, and trials train together all the
+same. With any other method they train one after the other.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameters
-from paceline.core import InvalidInput
+import numpy as np
+
+from paceline.compat.keras_tuner.engine.alone import RunsAlone
+from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameter, HyperParameters
+from paceline.compat.keras_tuner.engine.hyperparameters.conversion import to_paceline
 from paceline.space import Hyperparameter
 
 _LOOP = ("batch_size", "epochs")
@@ -34,16 +38,47 @@ class OwnArguments:
     loop: Mapping[str, Hyperparameter]
 
 
+class Trained:
+    """What recorded training returns."""
+
+
+class Recorder:
+    """Records calls of training."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.trained = Trained()
+
+    def take(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Trained:
+        """Records a call."""
+        self.calls.append((args, dict(kwargs)))
+        return self.trained
+
+
 class ModelStandIn:
     """Takes the place of a model, and records the calls of its ``fit``."""
 
-    def __init__(self, calls: list[Call]) -> None:
-        self._calls = calls
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
 
-    def fit(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+    def fit(self, *args: Any, **kwargs: Any) -> Trained:
         """Records the arguments."""
-        self._calls.append((args, kwargs))
-        return {}
+        return self._recorder.take(args, kwargs)
+
+
+class HyperModelStandIn:
+    """Takes the place of a hypermodel in a ``run_trial`` that builds and fits by itself."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def build(self, hp: HyperParameters) -> ModelStandIn:  # noqa: ARG002
+        """Something in place of the model."""
+        return ModelStandIn(self._recorder)
+
+    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Trained:  # noqa: ARG002
+        """Records the arguments."""
+        return self._recorder.take(args, kwargs)
 
 
 class _Asked(int):
@@ -55,60 +90,78 @@ class _Asked(int):
 class _Marking(HyperParameters):
     """Marks the whole numbers that it returns as values of hyperparameters."""
 
-    def _kept(self, name: str, value: Any) -> Any:
-        found = super()._kept(name, value)
-        if type(found) is not int:
-            return found
-        marked = _Asked(found)
-        marked.name = self._full(name)
+    def _retrieve(self, one: HyperParameter) -> Any:
+        return self._marked(one.name, super()._retrieve(one))
+
+    def get(self, name: str) -> Any:
+        return self._marked(self._full(name), super().get(name))
+
+    def _marked(self, name: str, value: Any) -> Any:
+        if type(value) is not int:
+            return value
+        marked = _Asked(value)
+        marked.name = name
         return marked
 
 
-def own_arguments(what: str, run: Callable[[HyperParameters, list[Call]], Any]) -> OwnArguments:
+Method = Callable[[HyperParameters, Recorder], Any]
+"""Calls a method of the user; returns what it returns."""
+
+
+def own_arguments(what: str, run: Method, known: HyperParameters) -> OwnArguments:
     """The arguments that a method of the user passes to training.
 
     Args:
         what: the method, for messages.
-        run: calls it; the list receives the calls of training.
+        run: calls it.
+        known: the hyperparameters of ``build``, which the method may look up.
 
     Raises:
-        InvalidInput: it does something else than change these arguments.
+        RunsAlone: it does something else than change these arguments.
     """
-    hp = _Marking()
+    hp = _Marking.with_values(known.space, known.values)
+    before = list(hp.space)
     args, kwargs = _call(what, run, hp)
-    other = _Marking()
-    other.values = {one.name: one.from_unit(1.0) for one in hp.space}
+    other = _Marking.with_values(before, {one.name: _another(one) for one in hp.space})
     args_again, kwargs_again = _call(what, run, other)
     passed: dict[Any, Any] = {**dict(enumerate(args)), **kwargs}
     again: dict[Any, Any] = {**dict(enumerate(args_again)), **kwargs_again}
     loop = {key: value for key, value in kwargs.items() if isinstance(value, _Asked)}
     for key in passed.keys() | again.keys():
         if key not in loop and not _same(passed.get(key), again.get(key)):
-            raise _refusal(what, f"computes {key} from hyperparameters")
+            raise RunsAlone(f"{what} computes {key} from hyperparameters")
     for key, value in loop.items():
         if key not in _LOOP or value.name != key:
-            raise _refusal(what, f"passes the hyperparameter {value.name!r} as {key}")
-    space = {one.name: one for one in hp.space}
-    unused = [name for name in space if name not in loop]
+            raise RunsAlone(f"{what} passes the hyperparameter {value.name!r} as {key}")
+    new = {one.name: one for one in hp.space if one not in before}
+    unused = [name for name in new if name not in loop]
     if unused:
-        raise _refusal(what, f"uses the hyperparameter {unused[0]!r}")
+        raise RunsAlone(f"{what} uses the hyperparameter {unused[0]!r}")
     rest = {key: value for key, value in kwargs.items() if key not in loop}
-    return OwnArguments(args, rest, {key: space[key] for key in loop})
+    found = {key: to_paceline(new[key]) for key in loop if key in new}
+    if missing := loop.keys() - found.keys():
+        raise RunsAlone(f"{what} uses {min(missing)!r}, which build(hp) defines")
+    return OwnArguments(args, rest, found)
 
 
-def _call(
-    what: str, run: Callable[[HyperParameters, list[Call]], Any], hp: HyperParameters
-) -> Call:
-    calls: list[Call] = []
+def _another(one: HyperParameter) -> Any:
+    """Another value than the default, where there is one."""
+    others = (value for value in reversed(list(one.values)) if value != one.default)
+    return next(others, one.default)
+
+
+def _call(what: str, run: Method, hp: HyperParameters) -> Call:
+    recorder = Recorder()
     try:
-        run(hp, calls)
-    except AttributeError as error:
-        if "ModelStandIn" not in str(error):
-            raise
-        raise _refusal(what, f"does more with the model than model.fit ({error})") from None
-    if len(calls) != 1:
-        raise _refusal(what, f"trains {len(calls)} times")
-    return calls[0]
+        returned = run(hp, recorder)
+    except Exception as error:  # it may do anything with the stand-ins
+        reason = f"{type(error).__name__}: {error}"
+        raise RunsAlone(f"{what} does more than pass arguments to fit ({reason})") from None
+    if len(recorder.calls) != 1:
+        raise RunsAlone(f"{what} trains {len(recorder.calls)} times")
+    if returned is not recorder.trained and returned is not None and returned != [recorder.trained]:
+        raise RunsAlone(f"{what} returns something else than what fit returns")
+    return recorder.calls[0]
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -119,18 +172,10 @@ def _same(one: Any, other: Any) -> bool:
         return False
     if isinstance(one, int | float | str):
         return bool(one == other)
+    if isinstance(one, np.ndarray):
+        return bool(np.array_equal(one, other))
     if isinstance(one, Sequence) and len(one) == len(other):
         return all(map(_same, one, other))
     if hasattr(one, "on_epoch_end") and vars(one).keys() == vars(other).keys():
         return all(_same(value, vars(other)[name]) for name, value in vars(one).items())
     return False
-
-
-def _refusal(what: str, does: str) -> InvalidInput:
-    return InvalidInput(
-        f"{what} {does}",
-        expected="a method that passes everything on and only sets batch_size and epochs, to "
-        "hyperparameters of these names or to constants",
-        fix="Other hyperparameters belong in build(hp). paceline.optimize tunes any function of "
-        "hp that trains by itself.",
-    )

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from paceline.compat.keras_tuner.engine.alone import RunsAlone
 from paceline.compat.keras_tuner.engine.fit_arguments import FitArguments
 from paceline.core import InvalidInput
 from paceline.data import Dataset, arrays
@@ -47,6 +48,7 @@ class Rows:
 
         Raises:
             InvalidInput: rows that cannot be used, or a part without any.
+            RunsAlone: validation rows that are no arrays.
         """
         x, y = arrays.inputs(_arrays(given.x)), _targets(_arrays(given.y), "y")
         arrays.same_rows(x, y)
@@ -107,11 +109,12 @@ def _targets(y: Any, what: str) -> Tree:
 
 
 def _validation(given: Any) -> tuple[Tree, Tree, Array | None]:
-    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+    if not isinstance(given, tuple | list):
+        raise RunsAlone(f"validation_data is a {type(given).__name__}, and not arrays")
+    if len(given) not in (2, 3):
         raise InvalidInput(
-            f"validation_data is a {type(given).__name__}",
+            f"validation_data is a {type(given).__name__} of {len(given)}",
             expected="(x_val, y_val) or (x_val, y_val, sample_weight)",
-            fix="Batches (tf.data, generators, PyDataset, DataLoader) are not supported yet.",
         )
     y = _targets(_arrays(given[1]), "y_val")
     weight = None if len(given) == 2 or given[2] is None else given[2]

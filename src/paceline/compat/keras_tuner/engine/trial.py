@@ -1,138 +1,135 @@
-"""Trials as KerasTuner shows them, and the oracle that lists them."""
+"""Trials: a configuration, its metrics and its score."""
 
-import math
+import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from paceline.compat.keras_tuner.engine.brackets import KerasTunerHyperband
 from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameters
-from paceline.compat.keras_tuner.engine.objective import Objective
-from paceline.core import InvalidInput, TrialState
+from paceline.compat.keras_tuner.engine.metrics_tracking import MetricsTracker
+from paceline.compat.keras_tuner.engine.stateful import Stateful, load_json
 from paceline.core import Trial as Measured
-from paceline.report import Study
-
-_STATUS = {
-    TrialState.COMPLETED: "COMPLETED",
-    TrialState.STOPPED: "COMPLETED",  # by Hyperband, whose rounds are trials in KerasTuner
-    TrialState.FAILED: "FAILED",
-}
 
 
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """One configuration and its score.
+class TrialStatus:
+    """The states of a trial.
 
     Attributes:
-        trial_id: its number as a text, with leading zeros.
-        hyperparameters: its configuration.
-        score: the objective of its best epoch, the mean over its executions; None without one.
-        best_step: that epoch, from 0; None without one.
-        status: ``"COMPLETED"``, ``"FAILED"`` or ``"RUNNING"``.
-        message: the traceback of a failed trial.
-        measured: the trial with all its epochs, as in ``tuner.study.trials``.
+        RUNNING: it may run.
+        IDLE: there is none now; ask again later.
+        INVALID: it has failed, and may be repeated.
+        STOPPED: there are no more.
+        COMPLETED: it has a score.
+        FAILED: it has failed, and is not repeated.
     """
 
-    trial_id: str
-    hyperparameters: HyperParameters
-    score: float | None
-    best_step: int | None
-    status: str
-    message: str | None = field(repr=False)
-    measured: Measured = field(repr=False)
+    RUNNING = "RUNNING"
+    IDLE = "IDLE"
+    INVALID = "INVALID"
+    STOPPED = "STOPPED"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+class Trial(Stateful):
+    """One configuration and its score.
+
+    Args:
+        hyperparameters: its configuration.
+        trial_id: its id, a text; None for a new one.
+        status: one of `TrialStatus`.
+        message: the traceback of a failed trial.
+
+    Attributes:
+        score: the objective of its best epoch, the mean over its executions; None without one.
+        best_step: that epoch, from 0.
+        measured: the trial with all its epochs, as in ``tuner.study.trials``, if it trained
+            together with others.
+    """
+
+    def __init__(
+        self,
+        hyperparameters: Any,
+        trial_id: str | None = None,
+        status: str | None = TrialStatus.RUNNING,
+        message: str | None = None,
+    ) -> None:
+        self.hyperparameters: HyperParameters = hyperparameters
+        self.trial_id = generate_trial_id() if trial_id is None else trial_id
+        self._metrics: MetricsTracker | None = None
+        self.score: float | None = None
+        self.best_step: int | None = 0
+        self.status, self.message = status, message
+        self.measured: Measured | None = None
+
+    @property
+    def metrics(self) -> MetricsTracker:
+        """All that was measured."""
+        if self._metrics is None:
+            self._metrics = MetricsTracker()
+            for epoch in () if self.measured is None else self.measured.measurements:
+                for name, value in epoch.metrics.items():
+                    history = self._metrics.metrics.get(name)
+                    if history is None:
+                        self._metrics.register(name)
+                    self._metrics.metrics[name].update(value, epoch.epoch - 1)
+        return self._metrics
+
+    @metrics.setter
+    def metrics(self, metrics: MetricsTracker) -> None:
+        self._metrics = metrics
 
     def summary(self) -> None:
         """Prints configuration and score."""
         print(f"Trial {self.trial_id} summary")
         print("Hyperparameters:")
-        for name, value in self.hyperparameters.values.items():
-            print(f"{name}: {value}")
+        self.display_hyperparameters()
         if self.score is not None:
             print(f"Score: {self.score}")
         if self.message is not None:
             print(self.message)
 
+    def display_hyperparameters(self) -> None:
+        """Prints the configuration."""
+        for name, value in self.hyperparameters.values.items():
+            print(f"{name}: {value}")
+        if not self.hyperparameters.values:
+            print("default configuration")
 
-class TunerOracle:
-    """The trials of a tuner; its search strategy is Paceline's."""
+    def get_state(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {
+            "trial_id": self.trial_id,
+            "hyperparameters": self.hyperparameters.get_config(),
+            "metrics": self.metrics.get_config(),
+            "score": self.score,
+            "best_step": self.best_step,
+            "status": self.status,
+            "message": self.message,
+        }
 
-    def __init__(self, objective: Objective, num_digits: int) -> None:
-        """``num_digits`` of trial ids."""
-        self.objective = objective
-        self._num_digits = num_digits
-        self._study: Study | None = None
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Takes over a state of `get_state`."""
+        self.hyperparameters = HyperParameters.from_config(state["hyperparameters"])
+        self.metrics = MetricsTracker.from_config(state["metrics"])
+        for name in ("trial_id", "score", "best_step", "status", "message"):
+            setattr(self, name, state[name])
 
-    def attach(self, study: Study | None) -> None:
-        """Sets the study of which these are the trials."""
-        self._study = study
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Trial":
+        """The trial of a state."""
+        found = cls(None, state["trial_id"])
+        found.set_state(state)
+        return found
 
-    @property
-    def trials(self) -> dict[str, Trial]:
-        """Every trial by its id, in the order in which they were proposed."""
-        if self._study is None:
-            return {}
-        each = (self._trial(self._study, one) for one in self._study.trials)
-        return {trial.trial_id: trial for trial in each}
+    @classmethod
+    def load(cls, fname: str) -> "Trial":
+        """The trial of a file."""
+        return cls.from_state(load_json(fname))
 
-    def get_trial(self, trial_id: str | int) -> Trial:
-        """The trial with an id.
-
-        Raises:
-            KeyError: there is none.
-        """
-        return self.trials[f"{int(trial_id):0{self._num_digits}d}"]
-
-    def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
-        """The trials with the best scores, the best first."""
-        if self._study is None:
-            raise InvalidInput(
-                "the tuner has not searched yet", expected="a call of search(...) before this"
-            )
-        loss = self.objective.metric.loss
-        scored = [
-            (loss(trial.score), trial)
-            for trial in self.trials.values()
-            if trial.status == "COMPLETED" and trial.score is not None
-        ]
-        return [trial for _, trial in sorted(scored, key=lambda pair: pair[0])[:num_trials]]
-
-    def _trial(self, study: Study, one: Measured) -> Trial:
-        score, step = _score(one, self.objective)
-        values = {**one.config, **_of_hyperband(study, one)}
-        return Trial(
-            f"{one.number:0{self._num_digits}d}",
-            HyperParameters.with_values(tuple(study.space), values),
-            score,
-            step,
-            _STATUS.get(one.state, "RUNNING"),
-            one.error if one.state is TrialState.FAILED else None,
-            one,
-        )
+    def __repr__(self) -> str:
+        return f"<Trial {self.trial_id}: {self.status}, score {self.score}>"
 
 
-def _score(one: Measured, objective: Objective) -> tuple[float | None, int | None]:
-    """Score and best epoch, from 0; of a stopped trial those of its epochs so far."""
-    if one.score is not None:
-        return one.score, None if one.best_epoch is None else one.best_epoch - 1
-    best: tuple[float | None, int | None] = None, None
-    for epoch in one.measurements:
-        value = epoch.metrics.get(objective.name, math.nan)
-        if objective.metric.better(value, best[0]):
-            best = value, epoch.epoch - 1
-    return best
-
-
-def _of_hyperband(study: Study, one: Measured) -> Mapping[str, Any]:
-    """What KerasTuner's Hyperband adds to the values of a trial."""
-    state = study.settings.search.schedule
-    if state is None or state.get("schedule") != KerasTunerHyperband.name:
-        return {}
-    schedule = KerasTunerHyperband.from_json(state)
-    rungs = (0, *schedule.rungs(one.number, one.epochs))
-    done = sum(rung <= len(one.measurements) for rung in rungs) - 1
-    return {
-        "tuner/epochs": rungs[max(1, done)],
-        "tuner/initial_epoch": rungs[max(0, done - 1)],
-        "tuner/bracket": schedule.group(one.number, one.epochs).halvings,
-        "tuner/round": max(0, done - 1),
-    }
+def generate_trial_id() -> str:
+    """A new id, 32 hexadecimal digits."""
+    return uuid.uuid4().hex

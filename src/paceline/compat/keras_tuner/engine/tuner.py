@@ -1,99 +1,106 @@
-"""The base class of the tuners: what they have in common."""
+"""The base class of the tuners of Keras models."""
 
-import shutil
-from collections.abc import Mapping
+import copy
+import threading
+from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
-from paceline.api import load_study, tune
-from paceline.api.running import Display
-from paceline.compat.keras_tuner.engine import callbacks, hypermodel
+from paceline.api import load_study
+from paceline.compat.keras_tuner.engine.alone import RunsAlone
 from paceline.compat.keras_tuner.engine.backend import say_backend
-from paceline.compat.keras_tuner.engine.fit_arguments import FitArguments
-from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameters
-from paceline.compat.keras_tuner.engine.objective import create_objective
-from paceline.compat.keras_tuner.engine.options import TunerOptions
-from paceline.compat.keras_tuner.engine.own_fit import (
-    Call,
-    ModelStandIn,
-    OwnArguments,
-    own_arguments,
+from paceline.compat.keras_tuner.engine.base_tuner import BaseTuner
+from paceline.compat.keras_tuner.engine.compiling import check_model, compile_again
+from paceline.compat.keras_tuner.engine.hyperparameters.in_search import (
+    Entries,
+    SearchedHyperParameters,
 )
-from paceline.compat.keras_tuner.engine.rows import Rows
-from paceline.compat.keras_tuner.engine.trial import TunerOracle
-from paceline.core import InvalidInput, StudyMismatch, TrialState
+from paceline.compat.keras_tuner.engine.measured import take_over
+from paceline.compat.keras_tuner.engine.options import warn_once
+from paceline.compat.keras_tuner.engine.overriding import is_overridden
+from paceline.compat.keras_tuner.engine.own_fit import Recorder
+from paceline.compat.keras_tuner.engine.project import replaced, trained_alone
+from paceline.compat.keras_tuner.engine.stateful import load_json, save_json
+from paceline.compat.keras_tuner.engine.together import arguments_of, search_together
+from paceline.compat.keras_tuner.engine.trial import Trial
+from paceline.compat.keras_tuner.engine.tuner_utils import validate_trial_results
+from paceline.compat.keras_tuner.errors import FailedTrialError, FatalValueError
+from paceline.core import InvalidInput, TrialState, checks, shown
 from paceline.core import Trial as Measured
 from paceline.report import Study
 from paceline.space import HyperParameters as Definitions
 from paceline.store import has_study
 
-_HOOKS = (
-    "save_model",
-    "load_model",
-    "on_epoch_begin",
-    "on_epoch_end",
-    "on_batch_begin",
-    "on_batch_end",
-    "on_trial_begin",
-    "on_trial_end",
-    "on_search_begin",
-    "on_search_end",
-)
-"""Methods of KerasTuner's tuners that subclasses override, and which nothing calls here."""
+_UNUSED = {
+    "distribution_strategy": "Paceline uses all devices of this machine by itself.",
+    "logger": "tuner.study has everything that was measured.",
+    "tuner_id": "Paceline needs no name for a tuner.",
+}
+_OLD = ("workers", "use_multiprocessing", "max_queue_size")
+"""Arguments of ``fit`` that Keras 3 no longer has."""
 
 
-class Tuner:
-    """A search as a KerasTuner tuner; use one of its subclasses in `..tuners`.
+class Tuner(BaseTuner):
+    """A search for Keras models.
 
-    Attributes:
-        hypermodel: what builds the models.
-        oracle: the trials.
-        directory, project_name: the study is in ``directory/project_name``.
-        max_trials: how many configurations are tried; None for all of a grid.
+    Trials train together, as one compiled model, where an oracle of this interface chooses them and
+    nothing else is called in between; otherwise one after the other, through ``fit``.
+
+    Args:
+        oracle, hypermodel, directory, project_name, overwrite: see `BaseTuner`.
+        max_model_size: the number of trainable weights above which a trial fails; None for any.
+        optimizer, loss, metrics: replace those that the models were compiled with.
+        distribution_strategy, logger, tuner_id: without effect, with a warning.
+        executions_per_trial: trainings of each configuration; its score is the mean.
+        final: Paceline's option of that name: fresh trainings of the best after the search.
+        **kwargs: none.
     """
-
-    strategy: ClassVar[str] = "random"
-    arguments: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
-        given_model: Any,
-        objective: Any,
-        max_trials: int | None,
-        options: Mapping[str, Any],
+        oracle: Any,
+        hypermodel: Any = None,
+        max_model_size: int | None = None,
+        optimizer: Any = None,
+        loss: Any = None,
+        metrics: Any = None,
+        distribution_strategy: Any = None,
+        directory: Any = None,
+        project_name: Any = None,
+        logger: Any = None,
+        tuner_id: Any = None,
+        overwrite: bool = False,
+        executions_per_trial: int = 1,
+        final: Any = "off",
+        **kwargs: Any,
     ) -> None:
-        """See the subclasses.
-
-        Args:
-            given_model: a function of ``hp``, or a `HyperModel`.
-            objective: name of a metric, or an `Objective`.
-            max_trials: how many configurations are tried; None for all of a grid.
-            options: the arguments that tuners have in common, see `TunerOptions`.
-        """
-        if type(self) is Tuner:
+        if hypermodel is None and not is_overridden(self, "run_trial"):
             raise InvalidInput(
-                "Tuner was called",
-                expected="RandomSearch, BayesianOptimization, Hyperband or GridSearch",
-                fix="A search strategy of your own is a subclass of paceline.search.Strategy, for "
-                "paceline.tune(build, data, search=...).",
+                "Received `hypermodel=None`",
+                expected="a function build(hp) or a HyperModel, unless run_trial is your own",
             )
-        self._check_overridden()
         say_backend()
-        self._options = TunerOptions.of(type(self).__name__, self.arguments, options)
-        self.hypermodel = hypermodel.get_hypermodel(given_model)
-        self.max_trials = max_trials
-        self.directory = self._options.directory
-        self.project_name = self._options.project_name
-        self.oracle = TunerOracle(create_objective(objective), len(str(max_trials or 9999)))
-        self._study: Study | None = None
+        for name, value in (
+            ("distribution_strategy", distribution_strategy),
+            ("tuner_id", tuner_id),
+        ):
+            if value is not None:
+                about = f"{name} has no effect in {type(self).__name__}. {_UNUSED[name]}"
+                warn_once(name, about)
+        self.max_model_size = max_model_size
+        self.optimizer, self.loss, self.metrics = optimizer, loss, metrics
+        self.distribution_strategy = distribution_strategy
+        self.executions_per_trial = checks.whole_number(
+            "executions_per_trial", executions_per_trial
+        )
+        self.final = final
+        self._recorder: Recorder | None = None
+        self._failure: FailedTrialError | None = None
+        self._lock = threading.Lock()  # models may be built in other threads
         self._searched = False
-        self._calls: list[Call] | None = None
-        _prepare(self._options.project_dir, self._options.overwrite)
-        if has_study(self._options.project_dir):
-            self._attach(load_study(self._options.project_dir))
-            print(f"Reloading Tuner from {self._options.project_dir}")
-        self._initial = self._initial_space()
+        super().__init__(
+            oracle, hypermodel, directory, project_name, overwrite, logger=logger, **kwargs
+        )
 
     # -- the search
 
@@ -107,156 +114,138 @@ class Tuner:
             StudyMismatch: the project is of another space, other data or another objective.
             AllTrialsFailed: the first trials all failed.
         """
-        own = self._own_arguments(fit_args, fit_kwargs)
-        given = FitArguments.of(own.args, own.kwargs)
-        display: Display = False if given.verbose == 0 else "auto"
-        arguments = {**self._arguments_of(given), **self._loop(own)}
-        directory = self._options.project_dir
+        for name in _OLD:
+            if fit_kwargs.pop(name, None) is not None:
+                warn_once(name, f"{name} has no effect: fit of Keras 3 has no such argument.")
         try:
-            self._attach(tune(self._build, study=directory, display=display, **arguments))
-        except StudyMismatch as error:
-            raise StudyMismatch(
-                error.passed,
-                expected=error.expected,
-                fix=f"With overwrite=True the project in {self.project_dir} is deleted and begins "
-                "anew; with another project_name it stays.",
-            ) from None
-        self._searched = True
+            arguments = arguments_of(self, fit_args, fit_kwargs)
+        except RunsAlone as reason:
+            self._check_alone()
+            warn_once(f"alone: {reason}", reason.message)
+            super().search(*fit_args, **fit_kwargs)
+            return
+        with replaced(self._path) if self._to_clear else nullcontext():
+            study = search_together(self, arguments)
+        self._to_clear, self._searched = False, True
+        self._attach(study)
 
-    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
-        """Receives what an overriding ``run_trial`` passes on; trains nothing by itself.
+    def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
+        """Trains a configuration through ``fit``, as often as ``executions_per_trial`` says."""
+        if self._recorder is not None:
+            return self._recorder.take(args, kwargs)
+        from paceline.compat.keras_tuner.engine.keras_callbacks import SaveBestEpoch, TunerCallback
 
-        Raises:
-            InvalidInput: it was called by something else than such a method.
-        """
-        if self._calls is None:
-            raise InvalidInput(
-                "run_trial was called",
-                expected="a call of search(...): many trials train together",
-            )
-        self._calls.append((args, kwargs))
-        return {}
-
-    def _own_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> OwnArguments:
-        """The arguments of training, after a ``run_trial`` and a ``fit`` of the user."""
-        found = OwnArguments(args, kwargs, {})
-        if type(self).run_trial is not Tuner.run_trial:
-
-            def run_trial(hp: HyperParameters, calls: list[Call]) -> None:
-                self._calls = calls
-                try:
-                    self.run_trial(SimpleNamespace(hyperparameters=hp), *args, **kwargs)
-                finally:
-                    self._calls = None
-
-            found = own_arguments(f"{type(self).__name__}.run_trial", run_trial)
-        if type(self.hypermodel).fit is not hypermodel.HyperModel.fit:
-            passed = found
-
-            def fit(hp: HyperParameters, calls: list[Call]) -> None:
-                given = {"callbacks": [], **passed.kwargs}
-                self.hypermodel.fit(hp, ModelStandIn(calls), *passed.args, **given)
-
-            own = own_arguments(f"{type(self.hypermodel).__name__}.fit", fit)
-            found = OwnArguments(own.args, own.kwargs, {**found.loop, **own.loop})
+        best = SaveBestEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id))
+        given = kwargs.pop("callbacks", None) or []
+        found = []
+        for execution in range(self.executions_per_trial):
+            callbacks = self._deepcopy_callbacks(given)
+            self._configure_tensorboard_dir(callbacks, trial, execution)
+            callbacks = [*callbacks, TunerCallback(self, trial), best]
+            arguments = {**kwargs, "callbacks": callbacks}
+            found.append(self._build_and_fit_model(trial, *args, **arguments))
         return found
 
-    def _loop(self, own: OwnArguments) -> Mapping[str, Any]:
-        """The arguments of training that are hyperparameters."""
-        return own.loop
+    def _build_and_fit_model(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
+        hp = trial.hyperparameters
+        model = self._try_build(hp)
+        found = self.hypermodel.fit(hp, model, *args, **kwargs)
+        save_json(self._get_build_config_fname(trial.trial_id), model.get_build_config())
+        validate_trial_results(found, self.oracle.objective, "HyperModel.fit()")
+        return found
 
-    def _arguments_of(self, given: FitArguments) -> dict[str, Any]:
-        """The arguments of `paceline.tune`."""
-        rows = Rows.of(given)
-        objective = self.oracle.objective
-        found = {
-            "data": rows.dataset,
-            "objective": (objective.name, objective.direction),
-            "epochs": self._epochs(given),
-            "batch_size": given.batch_size,
-            "validation_batch_size": given.validation_batch_size,
-            "trials": self.max_trials,
-            "search": self.strategy,
-            "schedule": self._schedule(),
-            "seed": self._options.seed,
-            "keep": "best",
-            "keep_models": self.max_trials,
-            "repeats": self._options.executions_per_trial,
-            "folds": [rows.division],
-            "validation": rows.validation_share,
-            "shuffle": False,
-            "standardize": False,
-            "scale_target": False,
-            "final": self._options.final,
-            "callbacks": callbacks.of_search(
-                given.callbacks, objective, self._is_halving, self._patience
-            ),
-        }
-        return {name: value for name, value in found.items() if value is not None}
+    def _try_build(self, hp: Any) -> Any:
+        import keras
 
-    def _epochs(self, given: FitArguments) -> int:
-        """The epochs of a full training."""
-        return given.epochs
+        keras.utils.clear_session()
+        return check_model(self._build_hypermodel(hp), self.max_model_size)
 
-    def _schedule(self) -> Any:
-        """Which trials train to their end: all."""
-        return "full"
+    def _build_hypermodel(self, hp: Any) -> Any:
+        model = self.hypermodel.build(hp)
+        return compile_again(model, self.optimizer, self.loss, self.metrics)
 
-    @property
-    def _patience(self) -> int | None:
-        """The patience of a project of an earlier version."""
-        return None if self._study is None else self._study.settings.training.patience
+    def _build_together(self, definitions: Definitions) -> Any:
+        """The model of a trial that trains together with others."""
+        entries = Entries(
+            self.oracle.given, self.oracle.allow_new_entries, self.oracle.tune_new_entries
+        )
+        hp = SearchedHyperParameters(definitions, entries)
+        try:
+            model = check_model(self._build_hypermodel(hp), self.max_model_size)
+        except FailedTrialError as error:
+            self._failure = error
+            raise
+        with self._lock:
+            self.oracle.update_space(hp)
+        return model
 
-    @property
-    def _is_halving(self) -> bool:
-        return False
+    def _deepcopy_callbacks(self, callbacks: Any) -> list[Any]:
+        try:
+            return list(copy.deepcopy(callbacks))
+        except Exception as error:
+            raise FatalValueError(
+                "All callbacks used during a search should be deep-copyable, since each trial has "
+                f"its own; {shown(callbacks)} cannot be copied ({error})."
+            ) from error
 
-    def _build(self, hp: Definitions) -> Any:
-        return self.hypermodel.build(HyperParameters.of_search(hp))
+    def _configure_tensorboard_dir(
+        self, callbacks: list[Any], trial: Trial, execution: int = 0
+    ) -> None:
+        """Gives each trial a directory of its own for TensorBoard."""
+        for one in callbacks:
+            if type(one).__name__ == "TensorBoard":
+                name = f"execution{execution}"
+                one.log_dir = str(Path(one.log_dir) / trial.trial_id / name)
+
+    # -- hooks of trials that train through fit
+
+    def on_batch_begin(self, trial: Trial, model: Any, batch: int, logs: Any) -> None:
+        """Called before each batch."""
+
+    def on_batch_end(self, trial: Trial, model: Any, batch: int, logs: Any = None) -> None:
+        """Called after each batch."""
+
+    def on_epoch_begin(self, trial: Trial, model: Any, epoch: int, logs: Any = None) -> None:
+        """Called before each epoch."""
+
+    def on_epoch_end(self, trial: Trial, model: Any, epoch: int, logs: Any = None) -> None:
+        """Called after each epoch."""
 
     # -- results
 
     @property
-    def study(self) -> Study:
-        """Paceline's study of the search: ``tuner.study.report()``, ``.best``, ``.trials``.
-
-        Raises:
-            InvalidInput: the tuner has not searched yet.
-        """
-        if self._study is None:
-            raise InvalidInput(
-                "the tuner has not searched yet", expected="a call of search(...) before this"
-            )
-        return self._study
-
-    @property
-    def project_dir(self) -> str:
-        """The directory of the study."""
-        return str(self._options.project_dir)
+    def max_trials(self) -> int | None:
+        """How many configurations are tried; None for all of a grid."""
+        return self.oracle.num_trials
 
     @property
     def remaining_trials(self) -> int | None:
         """How many trials are left; None where there is no limit."""
-        done = 0 if self._study is None else len(self._study.trials)
-        return None if self.max_trials is None else max(0, self.max_trials - done)
+        count = self.oracle.num_trials
+        return None if count is None else max(0, count - len(self.oracle.trials))
 
-    def get_best_hyperparameters(self, num_trials: int = 1) -> list[HyperParameters]:
-        """The configurations with the best scores, the best first."""
-        return [trial.hyperparameters for trial in self.oracle.get_best_trials(num_trials)]
+    def load_model(self, trial: Trial) -> Any:
+        """The trained model of a trial, with the weights of its best epoch.
 
-    def get_best_models(self, num_models: int = 1) -> list[Any]:
-        """The trained models of the best trials, with the weights of their best epochs.
-
-        With ``executions_per_trial`` that of the first execution.
+        With ``executions_per_trial`` that of the first execution, where trials train together.
 
         Raises:
             InvalidInput: the weights of a trial are not stored and cannot be trained again.
         """
-        return [self._model(trial.measured) for trial in self.oracle.get_best_trials(num_models)]
+        if trial.measured is not None:
+            return self._model(trial.measured)
+        model = check_model(self._build_hypermodel(trial.hyperparameters), None)
+        self._load_weights(model, trial.trial_id)
+        return model
+
+    def _load_weights(self, model: Any, trial_id: str) -> None:
+        if not model.built:
+            model.build_from_config(load_json(self._get_build_config_fname(trial_id)))
+        model.load_weights(self._get_checkpoint_fname(trial_id))
 
     def _model(self, trial: Measured) -> Any:
         if trial.state is not TrialState.STOPPED:
-            return self.study.model(trial, self._build)
+            return self.study.model(trial, self._build_together)
         if not self._searched:
             raise InvalidInput(
                 f"the weights of trial {trial.number} are not stored: Hyperband stopped it",
@@ -266,69 +255,40 @@ class Tuner:
             )
         return self.study.model(trial, retrain=True)
 
-    def results_summary(self, num_trials: int = 10) -> None:
-        """Prints the best trials."""
-        print("Results summary")
-        print(f"Results in {self.project_dir}")
-        print(f"Showing {num_trials} best trials")
-        print(self.oracle.objective)
-        for trial in self.oracle.get_best_trials(num_trials):
-            print()
-            trial.summary()
+    # -- files
 
-    def search_space_summary(self, extended: bool = False) -> None:  # noqa: ARG002 - KerasTuner's
-        """Prints the search space: what the first builds have defined, or the study has found."""
-        space = self._initial if self._study is None else tuple(self._study.space)
-        print("Search space summary")
-        print(f"Default search space size: {len(space)}")
-        for one in space:
-            state = {name: value for name, value in one.to_json().items() if name != "name"}
-            print(f"{one.name} ({state.pop('kind', type(one).__name__)})")
-            print(state)
+    def _get_checkpoint_fname(self, trial_id: str) -> str:
+        return str(Path(self.get_trial_dir(trial_id)) / "checkpoint.weights.h5")
 
-    # -- construction
+    def _get_build_config_fname(self, trial_id: str) -> str:
+        return str(Path(self.get_trial_dir(trial_id)) / "build_config.json")
+
+    def save(self, fname: str | None = None) -> None:
+        """Writes the state; of trials that train together, the study has it already."""
+        if self._study is None or trained_alone(self._path):
+            super().save(fname)
+
+    def reload(self, fname: str | None = None) -> None:
+        """Takes over the state of the project's directory."""
+        if trained_alone(self._path):
+            super().reload(fname)
+        elif has_study(self._path):
+            self._attach(load_study(self._path))
+
+    def _is_stored(self) -> bool:
+        return trained_alone(self._path) or has_study(self._path)
 
     def _attach(self, study: Study) -> None:
         self._study = study
-        self.oracle.attach(study)
+        take_over(self.oracle, study)
 
-    def _initial_space(self) -> tuple[Any, ...]:
-        """The hyperparameters that the default configuration defines; errors of build show here."""
-        hp = HyperParameters()
-        self.hypermodel.declare_hyperparameters(hp)
-        self.hypermodel.build(hp)
-        return tuple(hp.space)
-
-    def _check_overridden(self) -> None:
-        for name in _HOOKS:
-            if hasattr(type(self), name):
-                raise InvalidInput(
-                    f"{type(self).__name__} defines {name}",
-                    expected="a tuner without it: many trials train together, so nothing calls it",
-                    fix="Pass batch_size, epochs and the like to search(...).",
-                )
-
-
-def _prepare(directory: Path, overwrite: bool) -> None:
-    """Deletes a project that is to be overwritten, and refuses one of KerasTuner.
-
-    Raises:
-        InvalidInput: the directory holds something else.
-    """
-    if not directory.exists():
-        return
-    is_other = (directory / "oracle.json").exists()
-    if overwrite and (is_other or has_study(directory)):
-        shutil.rmtree(directory)
-    elif is_other:
+    def _check_alone(self) -> None:
+        """Refuses to run trials one after the other in a project whose trials train together."""
+        if self._to_clear or trained_alone(self._path) or not has_study(self._path):
+            return
         raise InvalidInput(
-            f"{directory} holds a project of KerasTuner",
-            expected="a project of this tuner, or a new one",
-            fix="Pass another project_name; with overwrite=True what is there is deleted.",
-        )
-    elif overwrite and (not directory.is_dir() or any(directory.iterdir())):
-        raise InvalidInput(
-            f"overwrite is True and {directory} holds something else than a project",
-            expected="a project, or an empty directory",
-            fix="Delete it yourself, or pass another project_name.",
+            f"the trials of {self.project_dir} have trained together, and this search cannot",
+            expected="a search as before",
+            fix="With overwrite=True the project is deleted and begins anew; with another "
+            "project_name it stays.",
         )

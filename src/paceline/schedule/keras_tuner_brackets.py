@@ -17,8 +17,10 @@ from itertools import accumulate
 from typing import ClassVar
 
 from paceline.schedule.halving import Synchronous, TrialGroup, whole_log
+from paceline.schedule.schedule import register
 
 
+@register
 @dataclass(frozen=True, slots=True)
 class KerasTunerHyperband(Synchronous):
     """The brackets of KerasTuner's Hyperband, the one with most halvings first, in turn."""

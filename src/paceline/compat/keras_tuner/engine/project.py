@@ -1,0 +1,85 @@
+"""The directory of a tuner's project: what is there, and whether it may be continued."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from paceline.compat.keras_tuner.engine.oracle_files import is_known
+from paceline.core import InvalidInput, checks
+from paceline.store import has_study
+
+_ORACLE = "oracle.json"
+
+
+def project_directory(directory: Any, project_name: Any) -> Path:
+    """The directory of a project.
+
+    Raises:
+        InvalidInput: not the names of a directory.
+    """
+    parent = os.fspath(checks.path("directory", "." if directory is None else directory))
+    name = "untitled_project" if project_name is None else project_name
+    return Path(parent) / os.fspath(checks.path("project_name", name))
+
+
+def check_project(directory: Path, overwrite: bool) -> None:
+    """Checks that a directory is new, or has a project that may be continued or overwritten.
+
+    Raises:
+        InvalidInput: the directory holds something else.
+    """
+    if not directory.exists() or _has_own(directory):
+        return
+    is_other = (directory / _ORACLE).exists()
+    if is_other and not overwrite:
+        raise InvalidInput(
+            f"{directory} holds a project of KerasTuner",
+            expected="a project of this tuner, or a new one",
+            fix="Pass another project_name; with overwrite=True what is there is deleted.",
+        )
+    if overwrite and not is_other and (not directory.is_dir() or any(directory.iterdir())):
+        raise InvalidInput(
+            f"overwrite is True and {directory} holds something else than a project",
+            expected="a project, or an empty directory",
+            fix="Delete it yourself, or pass another project_name.",
+        )
+
+
+def clear_project(directory: Path) -> None:
+    """Deletes a project that `check_project` has found."""
+    if directory.exists():
+        shutil.rmtree(directory)
+
+
+@contextmanager
+def replaced(directory: Path) -> Iterator[None]:
+    """A project is moved aside while the block runs.
+
+    It is deleted when the block has begun another one in its place; otherwise it is moved back.
+    """
+    if not directory.exists():
+        yield
+        return
+    aside = directory.with_name(f"{directory.name}.replaced")
+    clear_project(aside)  # left by a process that was killed here
+    directory.rename(aside)
+    try:
+        yield
+    finally:
+        if has_study(directory) or trained_alone(directory):
+            clear_project(aside)
+        else:
+            clear_project(directory)
+            aside.rename(directory)
+
+
+def trained_alone(directory: Path) -> bool:
+    """Whether there is a project whose trials were run one after the other."""
+    return is_known(directory / _ORACLE)
+
+
+def _has_own(directory: Path) -> bool:
+    return trained_alone(directory) or (has_study(directory) and not (directory / _ORACLE).exists())

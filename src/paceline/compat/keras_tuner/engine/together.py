@@ -1,0 +1,181 @@
+"""A search whose trials train together: as a call of `paceline.tune`."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from paceline.api import tune
+from paceline.compat.keras_tuner.engine import callbacks
+from paceline.compat.keras_tuner.engine.alone import RunsAlone
+from paceline.compat.keras_tuner.engine.fit_arguments import FitArguments
+from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameters
+from paceline.compat.keras_tuner.engine.objective import DefaultObjective, MultiObjective
+from paceline.compat.keras_tuner.engine.overriding import first_overridden, is_overridden
+from paceline.compat.keras_tuner.engine.own_fit import (
+    HyperModelStandIn,
+    ModelStandIn,
+    OwnArguments,
+    Recorder,
+    own_arguments,
+)
+from paceline.compat.keras_tuner.engine.project import trained_alone
+from paceline.compat.keras_tuner.engine.rows import Rows
+from paceline.compat.keras_tuner.errors import TooManyFailures
+from paceline.core import AllTrialsFailed, InvalidInput, StudyMismatch
+from paceline.report import Study
+
+_HOOKS = (
+    "on_epoch_begin",
+    "on_epoch_end",
+    "on_batch_begin",
+    "on_batch_end",
+    "on_trial_begin",
+    "on_trial_end",
+    "on_search_begin",
+    "on_search_end",
+    "pre_create_trial",
+    "save_model",
+    "load_model",
+    "_build_and_fit_model",
+    "_build_hypermodel",
+    "_try_build",
+    "_deepcopy_callbacks",
+    "_configure_tensorboard_dir",
+)
+"""Methods of a tuner that are called for each trial, if it trains alone."""
+
+_ALL = 1_000_000
+"""So many networks are kept where no number of trials is given, as in a grid."""
+
+
+def arguments_of(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `paceline.tune` for a search.
+
+    Args:
+        tuner: the tuner.
+        args, kwargs: those of ``search``.
+
+    Raises:
+        RunsAlone: the trials of this search have to run one after the other.
+        InvalidInput: an argument that cannot be honoured in any way.
+    """
+    oracle = tuner.oracle
+    _check_tuner(tuner)
+    own = _own_arguments(tuner, args, kwargs)
+    given = FitArguments.of(own.args, own.kwargs, oracle.objective.name)
+    rows = Rows.of(given)
+    loop = {name: one for name, one in own.loop.items() if name != "epochs" or not oracle.epochs}
+    is_halving = oracle.schedule != "full"
+    found = {
+        "data": rows.dataset,
+        "objective": (oracle.objective.name, oracle.objective.direction),
+        "epochs": oracle.epochs or given.epochs,
+        "batch_size": given.batch_size,
+        "validation_batch_size": given.validation_batch_size,
+        "trials": oracle.num_trials,
+        "search": oracle.strategy,
+        "schedule": oracle.schedule,
+        "seed": oracle.given_seed,
+        "keep": "best",
+        "keep_models": oracle.num_trials or _ALL,
+        "repeats": tuner.executions_per_trial,
+        "folds": [rows.division],
+        "validation": rows.validation_share,
+        "shuffle": False,
+        "standardize": False,
+        "scale_target": False,
+        "final": tuner.final,
+        "display": False if given.verbose == 0 else "auto",
+        "callbacks": callbacks.of_search(
+            given.callbacks, oracle.objective, is_halving, _patience(tuner)
+        ),
+        **loop,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def search_together(tuner: Any, arguments: dict[str, Any]) -> Study:
+    """Carries out a search.
+
+    Raises:
+        StudyMismatch: the project is of another space, other data or another objective.
+        TooManyFailures: the first trials all failed.
+    """
+    try:
+        return tune(tuner._build_together, study=tuner.project_dir, **arguments)
+    except StudyMismatch as error:
+        raise StudyMismatch(
+            error.passed,
+            expected=error.expected,
+            fix=f"With overwrite=True the project in {tuner.project_dir} is deleted and begins "
+            "anew; with another project_name it stays.",
+        ) from None
+    except AllTrialsFailed as error:
+        raise TooManyFailures(str(error)) from error
+    except InvalidInput as error:
+        if tuner._failure is None:
+            raise
+        raise TooManyFailures(str(error)) from error  # no build gave a model
+
+
+def _patience(tuner: Any) -> int | None:
+    """The patience of a project of an earlier version."""
+    study: Study | None = tuner._study
+    return None if study is None else study.settings.training.patience
+
+
+def _check_tuner(tuner: Any) -> None:
+    """Refuses what can only be done for one trial after the other."""
+    name, oracle = type(tuner).__name__, tuner.oracle
+    if trained_alone(tuner._path) and not tuner._to_clear:
+        raise RunsAlone("those of this project have done so before")
+    if oracle.trials and not tuner._searched and tuner._study is None:
+        raise RunsAlone("the oracle has trials already")
+    if vars(type(oracle)).get("strategy") is None:
+        raise RunsAlone(f"{type(oracle).__name__} chooses each of them")
+    if isinstance(oracle.objective, DefaultObjective | MultiObjective):
+        raise RunsAlone("the objective is not one metric that fit measures")
+    if (hook := first_overridden(tuner, _HOOKS)) is not None:
+        raise RunsAlone(f"{name} defines {hook}")
+    if tuner.hypermodel is None:
+        raise RunsAlone(f"{name}.run_trial has no hypermodel")
+
+
+def _own_arguments(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> OwnArguments:
+    """The arguments of training, after a ``run_trial`` and a ``fit`` of the user."""
+    found = OwnArguments(args, kwargs, {})
+    known = tuner.oracle.get_space()
+    if is_overridden(tuner, "run_trial"):
+
+        def run_trial(hp: HyperParameters, recorder: Recorder) -> Any:
+            return _run_trial(tuner, hp, recorder, args, kwargs)
+
+        found = own_arguments(f"{type(tuner).__name__}.run_trial", run_trial, known)
+    if is_overridden(tuner.hypermodel, "fit"):
+        passed = found
+
+        def fit(hp: HyperParameters, recorder: Recorder) -> Any:
+            given = {"callbacks": [], **passed.kwargs}
+            return tuner.hypermodel.fit(hp, ModelStandIn(recorder), *passed.args, **given)
+
+        own = own_arguments(f"{type(tuner.hypermodel).__name__}.fit", fit, known)
+        found = OwnArguments(own.args, own.kwargs, {**found.loop, **own.loop})
+    return found
+
+
+def _run_trial(
+    tuner: Any,
+    hp: HyperParameters,
+    recorder: Recorder,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Calls a ``run_trial`` of the user with stand-ins for the training and the hypermodel."""
+    hypermodel = tuner.hypermodel
+    trial = SimpleNamespace(hyperparameters=hp, trial_id=f"{id(recorder)}", status="RUNNING")
+    tuner._recorder = recorder
+    if tuner.executions_per_trial == 1 and not is_overridden(hypermodel, "fit"):
+        tuner.hypermodel = HyperModelStandIn(recorder)
+    try:
+        return tuner.run_trial(trial, *args, **dict(kwargs))
+    finally:
+        tuner._recorder, tuner.hypermodel = None, hypermodel
