@@ -62,6 +62,7 @@ BENCHMARKS = (
     "live",
     "exports",
     "sklearn_search",
+    "networks",
     "kmnist_mlp",
     "mnist_methods",
     "mnist_cnn",

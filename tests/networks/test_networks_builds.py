@@ -28,6 +28,11 @@ def build(
     [
         ("mlp", (5,), CLASSES),
         ("cnn", (4, 4, 3), {"task": "regression", "num_outputs": 2}),
+        ("resnet", (4, 5), CLASSES),
+        ("resnet", (16, 16, 3), AMOUNTS),
+        ("transformer", (6, 2), CLASSES),
+        ("lstm", (6, 2), AMOUNTS),
+        ("tabular", (5,), CLASSES),
     ],
 )
 def test_default_networks_have_the_right_outputs(
@@ -140,11 +145,16 @@ def test_regression_is_learned() -> None:
     [
         ("mpl", {"input_shape": (5,), **CLASSES}, "Did you mean 'mlp'"),
         (
-            "transformer",
+            "svm",
             {"input_shape": (5,), **CLASSES},
-            "one of mlp, cnn. Or pass a build function",
+            "one of mlp, cnn, .*, tabular. Or pass a build function",
         ),
-        ("cnn", {"input_shape": (5,), **CLASSES}, "expected images"),
+        ("cnn", {"input_shape": (5,), **CLASSES}, "expected images.*: 'mlp', 'tabular'"),
+        ("resnet", {"input_shape": (5,), **CLASSES}, "expected images"),
+        ("transformer", {"input_shape": (5,), **CLASSES}, "expected sequences.*: 'mlp', 'tabular'"),
+        ("lstm", {"input_shape": (8, 8, 1), **CLASSES}, "sequences.*: 'mlp', 'cnn', 'resnet'"),
+        ("tabular", {"input_shape": (5, 2), **CLASSES}, "table.*: 'mlp', 'transformer', 'lstm'"),
+        ("lstm", {"input_shape": (5,), "vocabulary": 10**8, **CLASSES}, "unique.x, return_inverse"),
         ("cnn", {"input_shape": (3, 8), **CLASSES}, "at least 4 pixels"),
         ("mlp", {"input_shape": {"a": (5,)}, **CLASSES}, "shape of a single input"),
         ("mlp", {"input_shape": (None, 3), **CLASSES}, "shape of a single input"),
@@ -161,4 +171,4 @@ def test_regression_is_learned() -> None:
 def test_invalid_arguments_are_refused(name: str, shape: dict[str, Any], says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         networks.create(name, **shape)
-    assert networks.names() == ("mlp", "cnn")
+    assert networks.names() == ("mlp", "cnn", "resnet", "transformer", "lstm", "tabular")

@@ -87,8 +87,9 @@ def tune(
 
     Args:
         build: a function that takes ``hp`` and returns a compiled Keras model, or an object with
-            such a method ``build``, as KerasTuner's ``HyperModel``; ``"mlp"`` or ``"cnn"`` for a
-            built-in network; ``"model.py:build"`` for a function in a file.
+            such a method ``build``, as KerasTuner's ``HyperModel``; the name of a built-in network:
+            ``"mlp"``, ``"cnn"``, ``"resnet"``, ``"transformer"``, ``"lstm"`` or ``"tabular"``;
+            ``"model.py:build"`` for a function in a file.
         data: a name such as ``"digits"`` or ``"mnist"``; a path (a folder of idx files, ``.npz``,
             ``.csv``, ``.parquet``); arrays ``(x, y)`` or ``(x, y, x_test, y_test)``; a data frame;
             see `paceline.data.load`. A ``keras.utils.PyDataset`` is streamed: each of its batches

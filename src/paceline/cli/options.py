@@ -14,7 +14,10 @@ BuildArgument = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option(help="A built-in network in the place of a build function: mlp or cnn."),
+    typer.Option(
+        help="A built-in network in place of a build function: mlp, cnn, resnet, transformer, lstm "
+        "or tabular."
+    ),
 ]
 KnownBuild = Annotated[
     str | None,
@@ -113,7 +116,7 @@ def build_of(build: str | None, model: str | None) -> str:
             else "both a build function and --model"
         )
         raise InvalidInput(
-            f"{which} was given", expected="model.py:build, or --model mlp, or --model cnn"
+            f"{which} was given", expected="model.py:build, or a network: --model mlp"
         )
     if build is not None:
         split_build(build)

@@ -53,6 +53,7 @@ def load(
     shuffle: bool = True,
     _sources: Mapping[str, NamedSet] | None = None,
     _rule: int = RULE,
+    _coded: bool = False,
 ) -> Dataset: ...
 @overload
 def load(
@@ -69,6 +70,7 @@ def load(
     shuffle: bool = True,
     _sources: Mapping[str, NamedSet] | None = None,
     _rule: int = RULE,
+    _coded: bool = False,
 ) -> Dataset | Stream: ...
 @validates_argument_names()
 def load(
@@ -85,6 +87,7 @@ def load(
     shuffle: bool = True,
     _sources: Mapping[str, NamedSet] | None = None,
     _rule: int = RULE,
+    _coded: bool = False,
 ) -> Dataset | Stream:
     """Loads a data set from a name, a path, arrays, a data frame, or a ``keras.utils.PyDataset``.
 
@@ -114,6 +117,7 @@ def load(
         decimal: the decimal mark of a table's numbers, ``","`` or ``"."``; None to detect it.
         shuffle: whether the test set is drawn at random; False for the last rows, as for rows in
             the order of time.
+        _coded: whether categories of a table become numbers, and not features of their own.
 
     Raises:
         MissingData: an unknown name, a file that does not exist, a failed download.
@@ -126,9 +130,8 @@ def load(
     if isinstance(source, Stream):
         return source if named is None else replace(source, name=named)
     if isinstance(source, Dataset):
-        return (
-            source if groups is None or source.groups is not None else with_groups(source, groups)
-        )
+        known = with_codes(source) if _coded else source
+        return known if groups is None or known.groups is not None else with_groups(known, groups)
     if decimal not in (None, ".", ","):
         raise InvalidInput(f"decimal is {decimal!r}", expected="',' or '.'")
     shuffle = checks.flag("shuffle", shuffle)
@@ -151,7 +154,8 @@ def load(
     fraction = _TEST_FRACTION if isinstance(test, str) and raw.from_file else test
     draws = raw.y_test is None and test is not None and not isinstance(fraction, str)
     drawn = _TestDraw(fraction if draws else None, seed, shuffle)
-    return _prepare(raw, drawn, sample_weight, groups, task, _rule)
+    writing = _writing(raw, as_before=_rule < RULE, coded=_coded)
+    return _prepare(raw, drawn, sample_weight, groups, task, writing)
 
 
 def with_groups(dataset: Dataset, groups: Any) -> Dataset:
@@ -161,6 +165,22 @@ def with_groups(dataset: Dataset, groups: Any) -> Dataset:
         InvalidInput: not one for each of these rows.
     """
     return replace(dataset, groups=groups_of(groups, dataset.num_rows))
+
+
+def with_codes(dataset: Dataset) -> Dataset:
+    """A data set whose categories are numbers for the network, and not features of their own."""
+    if not any(column.kind == "categorical" for column in dataset.columns):
+        return dataset
+    columns = tuple(
+        replace(column, kind="coded") if column.kind == "categorical" else column
+        for column in dataset.columns
+    )
+    return replace(
+        dataset,
+        columns=columns,
+        feature_names=tuple(name for column in columns for name in column.features),
+        fingerprint=fingerprint(dataset.fingerprint, "categories as numbers"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +224,10 @@ def _prepare(
     sample_weight: Any,
     groups: Any,
     task: Task | None,
-    rule: int,
+    writing: table_columns.TableNotation,
 ) -> Dataset:
     """Validates, encodes the target, splits off the test set, and fits a table's columns."""
-    as_before = rule < RULE
-    writing = _writing(raw, as_before)
+    as_before = writing.as_before
     raw = raw if as_before or task == "classification" else _with_target_numbers(raw, writing)
     prepared = targets.prepare(raw.y, raw.y_test, task=task, name=raw.target_name)
     x, x_test = _checked_inputs(raw, prepared)
@@ -263,11 +282,13 @@ def _named_classes(classes: Classes, names: tuple[str, ...]) -> Classes:
     return replace(classes, names=names) if len(names) == classes.number else classes
 
 
-def _writing(raw: source_reader.Raw, as_before: bool) -> table_columns.TableNotation:
+def _writing(
+    raw: source_reader.Raw, *, as_before: bool, coded: bool
+) -> table_columns.TableNotation:
     if not arrays.is_frame(raw.x):
         return table_columns.TableNotation(raw.decimal, as_before=as_before)
     return table_columns.table_notation(
-        raw.x, raw.decimal, is_semicolon=raw.is_semicolon, as_before=as_before
+        raw.x, raw.decimal, is_semicolon=raw.is_semicolon, as_before=as_before, coded=coded
     )
 
 

@@ -14,9 +14,10 @@ from paceline.data.trees import Array, Tree, map_leaves
 
 _LARGEST = np.finfo(np.float32).max
 
-How = Literal["none", "tables", "columns", "all"]
-"""Which inputs are shifted and scaled: none; those of tables; also arrays with two axes and bytes
-that are images; all floats and all bytes that are images."""
+How = Literal["none", "tables", "columns", "features", "all"]
+"""Which inputs are shifted and scaled: none; those of tables; also floats with two axes and bytes
+that are images; also floats with three axes, each feature over rows and time; all floats, position
+by position, and all bytes that are images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,8 +25,8 @@ class Scaling:
     """Shift and scale of inputs: ``(x - mean) / scale``.
 
     Attributes:
-        of: mean and scale of each scaled input, float32, of one row's shape or scalars, by the
-            input's path in the tree of inputs (``""`` for a single one).
+        of: mean and scale of each scaled input, float32, of the shape of a row, of its last axis or
+            scalars, by the input's path in the tree of inputs (``""`` for a single one).
     """
 
     of: Mapping[str, tuple[Array, Array]]

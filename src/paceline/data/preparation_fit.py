@@ -25,17 +25,20 @@ def fit(x: Tree, dataset: Dataset, how: How) -> Preparation | None:
         if (
             leaf.dtype == np.uint8
             and leaf.ndim > 2
-            and (dataset.has_pixels or how in ("columns", "all"))
+            and (dataset.has_pixels or how in ("columns", "features", "all"))
         ):
             found[path] = (np.asarray(_ZERO), np.asarray(np.float32(_BYTE)))
         elif leaf.dtype == np.float32 and _is_scaled(leaf, dataset, how):
-            found[path] = _moments(leaf)
+            is_over_time = how == "features" and leaf.ndim == 3
+            found[path] = _moments(leaf.reshape(-1, leaf.shape[-1]) if is_over_time else leaf)
     return Scaling(found) if found else None
 
 
 def _is_scaled(leaf: Array, dataset: Dataset, how: How) -> bool:
     if how == "tables":
         return dataset.is_table
+    if how == "features":
+        return leaf.ndim in (2, 3)
     return how == "all" or (how == "columns" and leaf.ndim == 2)
 
 
@@ -45,6 +48,8 @@ def _fit_table(x: Array, dataset: Dataset, scale: bool) -> TableFeatures:
     for index, column in enumerate(dataset.columns):
         if column.kind == "categorical":
             parts += [(index, float(code), 0.0, 0.0, 1.0) for code in range(len(column.categories))]
+        elif column.kind == "coded":  # an unknown category gets the index behind the known ones
+            parts.append((index, np.nan, float(len(column.categories)), 0.0, 1.0))
         elif column.kind == "numeric":
             cells = x[:, index]
             present = cells[np.isfinite(cells)]

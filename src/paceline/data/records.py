@@ -24,16 +24,16 @@ class Column:
     Attributes:
         name: its name in the file.
         kind: ``"numeric"`` (one feature), ``"categorical"`` (one feature per entry of
-            ``categories``) or ``"unused"`` (numbers that are not used as a feature, but are part of
-            the table's rows).
-        categories: the values with a feature of their own, in order. The last ones may be `OTHER`,
-            for rare and unknown values, and `MISSING`.
+            ``categories``), ``"coded"`` (one feature, the index in ``categories``) or ``"unused"``
+            (numbers that are not used as a feature, but are part of the table's rows).
+        categories: the values with a feature or an index of their own, in order. The last ones may
+            be `OTHER`, for rare and unknown values, and `MISSING`.
         num_missing: number of missing values in training and validation rows.
         form: the notation of its texts as numbers or dates; None for others.
     """
 
     name: str
-    kind: Literal["numeric", "categorical", "unused"]
+    kind: Literal["numeric", "categorical", "coded", "unused"]
     categories: tuple[str, ...] = ()
     num_missing: int = 0
     form: Form | None = field(default=None, repr=False)  # the repr is part of fingerprints
@@ -43,7 +43,12 @@ class Column:
         """Names of its features."""
         if self.kind == "categorical":
             return tuple(f"{self.name}={value}" for value in self.categories)
-        return (self.name,) if self.kind == "numeric" else ()
+        return () if self.kind == "unused" else (self.name,)
+
+    @property
+    def has_categories(self) -> bool:
+        """Whether its values are categories, not numbers."""
+        return self.kind in ("categorical", "coded")
 
     def to_json(self) -> dict[str, Any]:
         """As JSON types."""

@@ -9,7 +9,7 @@ by `split`, to training rows alone.
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MAX_CATEGORIES = 30  # features of one categorical column
+_MAX_CODES = 1000  # categories of one coded column
 _NEARLY_ALL, _FEW = 0.9, 10  # fraction and minimum number of different texts of a row's name
 # Names of keys; a whole number whose name ends in "index" or "number" may be a quantity (a price
 # index, an atomic number).
@@ -42,12 +43,14 @@ class TableNotation:
         is_semicolon: whether it comes from a file whose columns are separated by semicolons.
         numbering: columns that number the rows.
         as_before: read it as the first version of Paceline did, for studies of that version.
+        coded: whether a category becomes its index, and not a feature of its own.
     """
 
     decimal: Decimal | None = None
     is_semicolon: bool = False
     numbering: frozenset[str] = frozenset()
     as_before: bool = False
+    coded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,7 @@ def table_notation(
     *,
     is_semicolon: bool = False,
     as_before: bool = False,
+    coded: bool = False,
 ) -> TableNotation:
     """How to read the texts of a table, from all of its rows in order.
 
@@ -133,7 +137,7 @@ def table_notation(
         frame: all rows, without the target.
         decimal: the decimal mark, if the user or the file determines it.
         is_semicolon: whether it comes from a file whose columns are separated by semicolons.
-        as_before: see `TableNotation`.
+        as_before, coded: see `TableNotation`.
     """
     if as_before:
         return TableNotation(as_before=True)
@@ -141,7 +145,7 @@ def table_notation(
         texts = (frame[name] for name in frame.columns if is_text(frame[name]))
         decimal = notation.table_decimal(texts)
     numbering = frozenset(name for name in frame.columns if _numbers_rows(frame[name]))
-    return TableNotation(decimal, is_semicolon, numbering)
+    return TableNotation(decimal, is_semicolon, numbering, coded=coded)
 
 
 def learn_columns(frame: "pd.DataFrame", writing: TableNotation) -> Learned:
@@ -176,7 +180,7 @@ def _learn(series: "pd.Series[Any]", writing: TableNotation) -> tuple[Column | N
         form = notation.recognise(series, writing.decimal, writing.is_semicolon)
     numbers = numbers_of(series) if form is None else notation.read(series, form).to_numpy()
     if numbers is None:
-        return _learn_texts(series, writing.as_before)
+        return _learn_texts(series, writing)
     missing = int((~np.isfinite(numbers)).sum())
     if missing == len(series):
         return _left_out(name, "it has no values")
@@ -199,7 +203,9 @@ def _learn(series: "pd.Series[Any]", writing: TableNotation) -> tuple[Column | N
     return column, use, note.strip()
 
 
-def _learn_texts(series: "pd.Series[Any]", as_before: bool) -> tuple[Column | None, str, str]:
+def _learn_texts(
+    series: "pd.Series[Any]", writing: TableNotation
+) -> tuple[Column | None, str, str]:
     name, rows = str(series.name), len(series)
     texts = texts_of(series)
     counts = texts.value_counts()
@@ -207,7 +213,7 @@ def _learn_texts(series: "pd.Series[Any]", as_before: bool) -> tuple[Column | No
     if len(counts) == 0:
         return _left_out(name, "it has no values")
     share = len(counts) / (rows - missing)
-    nearly_all = not as_before and len(counts) > _FEW and share > _NEARLY_ALL
+    nearly_all = not writing.as_before and len(counts) > _FEW and share > _NEARLY_ALL
     if nearly_all or (len(counts) > _MAX_CATEGORIES and share > 0.5):
         column, use, note = _left_out(
             name, f"nearly every row has its own text ({len(counts):,} different ones)"
@@ -223,15 +229,17 @@ def _learn_texts(series: "pd.Series[Any]", as_before: bool) -> tuple[Column | No
         use += f" and one for {_values(missing)}"
         note = f"{_values(missing)} in '{name}' kept as a category."
     kept = sorted(counts.index)
-    if len(counts) > _MAX_CATEGORIES:
+    most = _MAX_CODES if writing.coded else _MAX_CATEGORIES
+    if len(counts) > most:
         ranked = sorted(counts.index, key=lambda value: (-counts[value], value))
-        kept = [*sorted(ranked[: _MAX_CATEGORIES - 1]), OTHER]
-        use += f", with one for all but the {_MAX_CATEGORIES - 1} most frequent"
+        kept = [*sorted(ranked[: most - 1]), OTHER]
+        use += f", with one for all but the {most - 1} most frequent"
         note += (
-            f" '{name}' has {len(counts)} categories: all but the {_MAX_CATEGORIES - 1} most "
-            "frequent share one."
+            f" '{name}' has {len(counts)} categories: all but the {most - 1} most frequent share "
+            "one."
         )
-    column = Column(name, "categorical", (*kept, MISSING) if missing else tuple(kept), missing)
+    kind: Literal["coded", "categorical"] = "coded" if writing.coded else "categorical"
+    column = Column(name, kind, (*kept, MISSING) if missing else tuple(kept), missing)
     return column, use, note.strip()
 
 

@@ -42,7 +42,7 @@ def to_matrix(frame: "pd.DataFrame", columns: Sequence[Column], what: str) -> Ar
 
 
 def _column(series: "pd.Series[Any]", column: Column) -> Array:
-    if column.kind != "categorical":
+    if not column.has_categories:
         has_texts = column.form is not None and is_text(series)
         numbers = (
             notation.read(series, column.form).to_numpy() if has_texts and column.form else None

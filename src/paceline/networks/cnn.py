@@ -3,27 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from paceline.core import InvalidInput
-from paceline.networks.shapes import DataShape, finish
-
-_SMALLEST = 4  # pixels; smaller images cannot be pooled
+from paceline.networks.compiling import finish
+from paceline.networks.shapes import SMALLEST_IMAGE, DataShape
 
 
 def make(data: DataShape) -> Callable[[Any], Any]:
-    """A build function for images; a missing channel axis is added.
-
-    Raises:
-        InvalidInput: not images, or fewer than 4 pixels high or wide.
-    """
-    if len(data.input) not in (2, 3) or min(data.input[:2]) < _SMALLEST:
-        raise InvalidInput(
-            f"the network 'cnn' was requested for inputs of shape {data.input}",
-            expected=f"images, (height, width) or (height, width, channels), of at least "
-            f"{_SMALLEST} pixels each way",
-            fix="Use the network 'mlp' for other data.",
-        )
+    """A build function for images; a missing channel axis is added."""
     # Each block halves the image; three blocks need at least 8 pixels.
-    most_blocks = 3 if min(data.input[:2]) >= 2 * _SMALLEST else 2
+    most_blocks = 3 if min(data.input[:2]) >= 2 * SMALLEST_IMAGE else 2
 
     def build(hp: Any) -> Any:
         """Compiles the network of one configuration."""

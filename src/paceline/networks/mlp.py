@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from paceline.networks.shapes import DataShape, finish
+from paceline.networks.compiling import finish
+from paceline.networks.shapes import DataShape
 
 
 def make(data: DataShape) -> Callable[[Any], Any]:

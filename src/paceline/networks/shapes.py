@@ -1,7 +1,6 @@
-"""The data's shape, and the common parts of all networks: output layer, optimizer, loss."""
+"""The shape of the data that a network is made for."""
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,45 +12,41 @@ class DataShape:
         classes: whether the outputs are classes.
         outputs: classes, or target columns.
         one_hot: whether class targets are one-hot.
+        vocabulary: for rows of tokens, the number of different ones, 0 to ``vocabulary - 1``; None
+            for other data.
+        padded: whether token 0 fills up rows that are shorter than others.
+        categories: for each feature of a table, the number of its categories if its values are
+            those of a category (0, 1, ..., and their number for unknown ones), and 0 if they are
+            amounts. Empty for other data, and for a table of one-hot categories.
     """
 
     input: tuple[int, ...]
     classes: bool
     outputs: int
-    one_hot: bool
+    one_hot: bool = False
+    vocabulary: int | None = None
+    padded: bool = False
+    categories: tuple[int, ...] = ()
+
+    @property
+    def are_images(self) -> bool:
+        """Whether they can be images, with or without a channel axis, of at least 4 pixels."""
+        return len(self.input) in (2, 3) and min(self.input[:2]) >= SMALLEST_IMAGE
+
+    @property
+    def are_sequences(self) -> bool:
+        """Whether they are numbers of shape (time, features), or tokens of shape (time,)."""
+        return len(self.input) == 2 or self.vocabulary is not None
 
 
-def finish(hp: Any, layers: list[Any], data: DataShape) -> Any:
-    """The compiled model of the given layers and an output layer.
+SMALLEST_IMAGE = 4
+"""Pixels; smaller images cannot be pooled."""
 
-    Hyperparameters: those of the optimizer.
-    """
-    import keras
-
-    activation = "softmax" if data.classes else "linear"
-    model = keras.Sequential(
-        [*layers, keras.layers.Dense(data.outputs, activation=activation, name="output")]
-    )
-    optimizer = _optimizer(hp)
-    if not data.classes:
-        model.compile(optimizer, loss="mean_squared_error", metrics=["mae"])
-        return model
-    loss = "categorical_crossentropy" if data.one_hot else "sparse_categorical_crossentropy"
-    model.compile(optimizer, loss=loss, metrics=["accuracy"])
-    return model
-
-
-def _optimizer(hp: Any) -> Any:
-    """Adam, or stochastic gradient descent with Nesterov's momentum.
-
-    Hyperparameters: ``optimizer``, ``learning_rate`` and, for sgd only, ``momentum``.
-    """
-    import keras
-
-    name = hp.Choice("optimizer", ["adam", "sgd"])
-    rate = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log", default=1e-3)
-    with hp.conditional_scope("optimizer", ["sgd"]):
-        momentum = hp.Float("momentum", 0.5, 0.99, default=0.9)
-    if name == "adam":
-        return keras.optimizers.Adam(learning_rate=rate)
-    return keras.optimizers.SGD(learning_rate=rate, momentum=momentum, nesterov=True)
+IMAGES = (
+    f"images, (height, width) or (height, width, channels), of at least {SMALLEST_IMAGE} pixels "
+    "each way"
+)
+SEQUENCES = (
+    "sequences: numbers of shape (time, features), or whole numbers (tokens) of shape (time,)"
+)
+TABLES = "a table, or rows of numbers of shape (features,)"

@@ -17,9 +17,7 @@ def rows_of_model(record: Record) -> Iterator[str]:
     """How rows of a table are passed to the model, if they hold more than numbers."""
     preparation = {} if record.created is None else record.created.data.get("preparation") or {}
     columns = preparation.get("columns", ())
-    if any(
-        column["kind"] == "categorical" or (column["form"] or {}).get("date") for column in columns
-    ):
+    if any(column["categories"] or (column["form"] or {}).get("date") for column in columns):
         yield "It takes rows of numbers: study.prepare(frame) makes them of the table's columns."
 
 

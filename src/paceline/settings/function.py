@@ -60,7 +60,10 @@ class FunctionSettings(Group):
     model: str | None = setting(
         None,
         unchecked,
-        terminal=Terminal(help="A built-in network in place of a build function: mlp or cnn."),
+        terminal=Terminal(
+            help="A built-in network in place of a build function: mlp, cnn, resnet, transformer, "
+            "lstm or tabular."
+        ),
     )
     network: Mapping[str, Json] | None = setting(None, unchecked, Change.SILENT, is_option=False)
     fixed: Mapping[str, Value] = setting({}, unchecked, Change.SILENT)

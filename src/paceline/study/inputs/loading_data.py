@@ -18,8 +18,18 @@ def rule_of(recorded: Mapping[str, Json] | None) -> int:
     return 1 if kept is None else int(kept["rule"])
 
 
-def load_data(data: Any, options: Mapping[str, Any], seed: int, rule: int) -> Dataset | Stream:
-    """Loads the data set with the user's data options; raises what `paceline.data.load` raises."""
+def load_data(
+    data: Any, options: Mapping[str, Any], seed: int, rule: int, *, coded: bool = False
+) -> Dataset | Stream:
+    """Loads the data set with the user's data options; raises what `paceline.data.load` raises.
+
+    Args:
+        data: where they come from.
+        options: the user's data options.
+        seed: of the study.
+        rule: version of the data preparation.
+        coded: whether categories of a table are to be numbers, and not features of their own.
+    """
     of_load = {name: value for name, value in options.items() if name not in _OF_SPLIT}
-    found: Dataset | Stream = load(data, seed=seed, **of_load, _rule=rule)
+    found: Dataset | Stream = load(data, seed=seed, **of_load, _rule=rule, _coded=coded)
     return found

@@ -76,7 +76,7 @@ def about_model(preparation: Mapping[str, Json]) -> dict[str, Json]:
     """
     row: list[Json] = []
     for column in map(Column.from_json, preparation["columns"]):
-        if column.kind == "categorical":
+        if column.has_categories:
             row.append({"column": column.name, "number of": list(column.categories)})
         else:
             is_date = column.form is not None and column.form.date

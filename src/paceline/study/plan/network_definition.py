@@ -5,6 +5,7 @@ from concurrent.futures import Executor as Pool
 from dataclasses import replace
 from typing import Any
 
+from paceline import networks
 from paceline.core import InvalidInput, Objective, shown
 from paceline.data.folds import folds_of, in_time, rebuilt
 from paceline.execute.pools import check_runs_engines
@@ -70,7 +71,13 @@ def _with_build(asked: Definition, build: Any, objective: Any) -> Definition:
     if isinstance(build, str) and ":" in build:
         found, function["build"] = import_build(build), absolute(build)
     elif isinstance(build, str):
-        data = load_data(data, asked.data_options, asked.seed, rule_of(asked.recorded))
+        data = load_data(
+            data,
+            asked.data_options,
+            asked.seed,
+            rule_of(asked.recorded),
+            coded=networks.find(build).reads_codes,
+        )
         function |= {"model": build, "network": form_of(build, data)}  # refuses a stream
         found = network(build, function["network"])
         if objective is None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from paceline import networks
 from paceline.core import InvalidInput, checks
 from paceline.core.events import Json
 from paceline.data import Dataset, Split, Stream, split, targets, weights
@@ -156,13 +157,14 @@ class _Probe:
 
 
 def _how(dataset: Dataset, definition: Definition, rule: int) -> How:
-    """Which numbers are shifted and scaled: those of tables, and arrays for built-in networks."""
+    """Which numbers are shifted and scaled: those of tables, and more for built-in networks."""
     given = definition.data_options.get("standardize")
     if given is not None:
         return "all" if checks.flag("standardize", given, also=", or nothing") else "none"
     if rule < RULE:
         return "none" if dataset.name == "arrays" else "columns"
-    return "columns" if definition.settings.function.model else "tables"
+    model = definition.settings.function.model
+    return networks.find(model).scales if model else "tables"
 
 
 def _batch_rows(definition: Definition) -> int:

@@ -5,11 +5,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from paceline import networks
 from paceline.core import InvalidInput, Value, did_you_mean
 from paceline.core.events import Json
 from paceline.data import Dataset
 from paceline.space import Hyperparameter, HyperParameters, Space
 from paceline.study.inputs.model_inputs import Build
+from paceline.study.inputs.tokens import tokens_of
 from paceline.study.plan.backend import choose_backend
 from paceline.study.plan.user_files import run_file
 
@@ -118,10 +120,8 @@ def network(name: str, described: Mapping[str, Json]) -> Callable[[HyperParamete
     Raises:
         InvalidInput: an unknown network, or data that it cannot take.
     """
-    from paceline.networks import create
-
     shape = described["input_shape"]  # JSON has no tuples
-    return create(
+    return networks.create(
         name, **{**described, "input_shape": tuple(shape) if isinstance(shape, list) else shape}
     )
 
@@ -143,7 +143,15 @@ def form_of(name: str, dataset: Any) -> dict[str, Json]:
         "task": dataset.task,
         "num_outputs": dataset.num_outputs,
         "one_hot": one_hot,
+        **(tokens_of(dataset) if networks.find(name).reads_tokens else {}),
+        **(_categories_of(dataset) if networks.find(name).reads_codes else {}),
     }
+
+
+def _categories_of(dataset: Dataset) -> dict[str, Json]:
+    """The number of categories of each feature of a table, 0 for amounts."""
+    used = [column for column in dataset.columns if column.features]
+    return {"categories": [len(column.categories) for column in used]}
 
 
 def fix(
