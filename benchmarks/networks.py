@@ -78,8 +78,9 @@ def _finding(case: Case, answer: Answer) -> Finding:
         statistics.fmean(answer[name]["default"]) for name in (case.networks[0], case.better)
     )
     what = f"{case.data}: {case.better} less {case.networks[0]}, defaults"
-    better = "lower" if case.is_error else "higher"
-    return Finding(what, other - base, 0.0, unit="", better=better)
+    if case.is_error:
+        return Finding(what, other - base, 0.0, unit="", better="lower")
+    return Finding(what, other - base, 0.0, unit="", better="higher")
 
 
 def _shown(found: Answer) -> str:

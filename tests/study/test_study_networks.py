@@ -82,7 +82,7 @@ def test_a_tabular_model_takes_the_rows_of_the_user_and_categories_that_are_new(
     again = paceline.load_study(tmp_path / "study")
     rebuilt = again.model(0).predict(again.prepare(HOUSES), verbose=0)
     np.testing.assert_allclose(rebuilt, expected, rtol=1e-5)
-    new = HOUSES.head(3).assign(town=["Atlantis", "Avalon", None])
+    new = HOUSES.head(3).assign(town=["Atlantis", "Avalon", np.nan])
     said = model.predict(study.prepare(new.assign(area=100.0, heating="gas")), verbose=0)
     assert np.isfinite(said).all()
     np.testing.assert_allclose(said, said[[0, 0, 0]], rtol=1e-5)
