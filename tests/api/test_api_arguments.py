@@ -103,6 +103,10 @@ OF_DATA: Wrong = {
     "shuffle": [(v, f"shuffle is {v!r}; expected True or False") for v in (1, "no")],
     "standardize": [(v, f"standardize is {v!r}; expected") for v in (1, "no")],
     "scale_target": [(v, f"scale_target is {v!r}; expected") for v in (1, "no")],
+    "in_memory": [
+        *((v, f"in_memory is {v!r}; expected") for v in (1, "no")),
+        (False, "in_memory is False and data is in memory; expected"),
+    ],
 }
 
 TUNE: Wrong = {
@@ -140,6 +144,8 @@ TUNE: Wrong = {
     ],
     "batch_size": [*counts(), (paceline.Choice([16, 0]), "whole numbers")],
     "validation_batch_size": counts(),
+    "steps_per_epoch": counts(),
+    "validation_steps": counts(),
     "trials": [*counts(), (None, "neither trials nor budget was given")],
     "budget": TIMES,
     "search": [(v, NAMES["search"]) for v in (5, "best", np.ones(2))],
@@ -203,6 +209,9 @@ TUNE: Wrong = {
 
 MEANS_NOTHING = {
     "validation_batch_size": 8,
+    "steps_per_epoch": 3,
+    "validation_steps": 2,
+    "in_memory": True,
     "validation": 0.2,
     "patience": 2,
     "min_delta": 0.1,
@@ -614,6 +623,8 @@ def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
         "final": np.bool_(False),
         "trials": one,
         "validation_batch_size": one,
+        "steps_per_epoch": one,
+        "validation_steps": np.int32(1),
         "test": np.float64(0.2),
         "display": np.bool_(False),
     }

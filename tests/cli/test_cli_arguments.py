@@ -60,6 +60,8 @@ TABLE: Mapping[str, Mapping[str, list[tuple[str, str]]]] = {
         **SEARCHED,
         "--model": [("mpl", "Did you mean 'mlp'")],
         "--validation-batch-size": [("0", "validation_batch_size is 0")],
+        "--steps-per-epoch": [("0", "steps_per_epoch is 0")],
+        "--validation-steps": [("0", "validation_steps is 0")],
         "--study": [("", "study is")],
         "--seed": [("-1", "seed is -1")],
         "--patience": [("0", "patience is 0")],

@@ -76,6 +76,9 @@ X, Y = np.zeros((20, 3), np.float32), np.arange(20) % 2
     ("args", "given", "message"),
     [
         ((X, Y), {}, "Pass validation_split=0.2"),
+        ((iter([]), Y), {"validation_split": 0.5}, "y is given and x is a list_iterator"),
+        ((X, Y), {"validation_data": iter([])}, "list_iterator has no batches"),
+        ((X, Y), {"validation_split": 0.5, "steps_per_epoch": 0}, "steps_per_epoch is 0"),
         ((X, Y), {"validation_data": (X,)}, "expected \\(x_val, y_val\\)"),
         ((X, Y), {"validation_data": (X[:, :2], Y)}, "rows of x have the shape"),
         ((X, Y[:9]), {"validation_split": 0.5}, "one target for each row"),

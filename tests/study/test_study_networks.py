@@ -12,7 +12,7 @@ import paceline
 from paceline import networks
 from paceline.core import InvalidInput
 from paceline.data import Dataset, split
-from paceline.data.records import RULE
+from paceline.settings.training import TrainingSettings
 from paceline.study.inputs.loading_data import load_data
 from paceline.study.plan.user_code import form_of
 
@@ -39,7 +39,9 @@ HOUSES, LARGE = houses(), RANDOM.integers(0, 2, ROWS)
 
 
 def test_categories_are_numbers_for_a_tabular_network_and_one_hot_for_others() -> None:
-    data = load_data((HOUSES, LARGE), {}, 0, RULE, coded=networks.find("tabular").reads_codes)
+    data = load_data(
+        (HOUSES, LARGE), {}, 0, None, TrainingSettings(), coded=networks.find("tabular").reads_codes
+    )
     assert isinstance(data, Dataset)
     assert form_of("tabular", data)["categories"] == [0, 4, 40]
     assert data.feature_names == ("area", "heating", "town")
@@ -55,7 +57,7 @@ def test_categories_are_numbers_for_a_tabular_network_and_one_hot_for_others() -
     assert "categories" not in form_of("mlp", one_hot)
     assert one_hot.input_shape == (1 + 4 + 30,)
     # the same for a data set that was loaded before, for any network
-    again = load_data(one_hot, {}, 0, RULE, coded=True)
+    again = load_data(one_hot, {}, 0, None, TrainingSettings(), coded=True)
     assert isinstance(again, Dataset)
     assert form_of("tabular", again)["categories"] == [0, 4, 30]
     assert again.fingerprint != one_hot.fingerprint

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         "epochs",
         "batch_size",
         "validation_batch_size",
+        "steps_per_epoch",
+        "validation_steps",
         "seed",
         "validation",
         "patience",

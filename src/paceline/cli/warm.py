@@ -20,6 +20,8 @@ _NONE = "Nothing was compiled: networks of this search train one by one with fit
         "epochs",
         "batch_size",
         "validation_batch_size",
+        "steps_per_epoch",
+        "validation_steps",
         "trials",
         "search",
         "schedule",

@@ -88,6 +88,19 @@ NO_CLASSES = Classes()
 """Of regression, and of trees of targets."""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """Facts of the source of a data set.
+
+    Attributes:
+        has_pixels: whether bytes are images of a file, 0 to 255.
+        batch_size: rows of a batch, if it gave batches.
+    """
+
+    has_pixels: bool = False
+    batch_size: int | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
     """A validated data set: rows for training and validation, and a separate test set.
@@ -112,7 +125,7 @@ class Dataset:
         target_name: the target's name, ``"y"`` without one.
         columns: for a table, how each column of ``x`` becomes features; otherwise empty.
         became: for a table, each column's name and its use in a few words, including unused ones.
-        has_pixels: whether bytes are images of a file, 0 to 255, which `split` scales to 0 to 1.
+        origin: facts of the source; see also ``has_pixels`` and ``batch_size``.
         fingerprint: hash of contents and preparation, equal for equal data on every machine.
         notes: sentences about what was done to the data.
         groups: of each row outside the test set, shape (rows,): rows of a group stay together; None
@@ -133,7 +146,7 @@ class Dataset:
     columns: tuple[Column, ...] = ()
     notes: tuple[str, ...] = ()
     became: tuple[tuple[str, str], ...] = ()
-    has_pixels: bool = False
+    origin: SourceFacts = SourceFacts()
     groups: Array | None = None
 
     def __repr__(self) -> str:
@@ -162,6 +175,16 @@ class Dataset:
     def are_bools(self) -> bool:
         """Whether the classes are False and True."""
         return self.classes.are_bools
+
+    @property
+    def has_pixels(self) -> bool:
+        """Whether bytes are images of a file, 0 to 255, which `split` scales to 0 to 1."""
+        return self.origin.has_pixels
+
+    @property
+    def batch_size(self) -> int | None:
+        """Rows of a batch of the source, if it gave batches."""
+        return self.origin.batch_size
 
     @property
     def num_rows(self) -> int:
@@ -246,12 +269,13 @@ class Split:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stream:
-    """Data that arrive in batches from a ``keras.utils.PyDataset``, used unchanged.
+    """Data that arrive in batches and are used unchanged.
 
     Attributes:
-        name: the object's class.
-        source: the object.
-        num_batches: its length; None if unknown.
+        name: the object's class, or what it is.
+        source: a ``keras.utils.PyDataset``, or an object with its methods, such as
+            `paceline.data.batch_sources.IteratedBatches`.
+        num_batches: its length; None if it has no end.
         notes: sentences about what that means.
     """
 

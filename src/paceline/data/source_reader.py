@@ -26,7 +26,7 @@ from paceline.data.table_files import ENDINGS, read_table
 from paceline.data.trees import is_branch
 
 _ARRAYS = "arrays"  # the name of a data set passed as arrays
-_TUPLES = "(x, y), (x, y, x_test, y_test) or ((x, y), (x_test, y_test))"
+_TUPLES = "(x, y), (x, y, sample_weight), (x, y, x_test, y_test) or ((x, y), (x_test, y_test))"
 _ALONE_TEST = "For a model of x alone, pass (x_test, x_test)."
 _ALONE = "For an autoencoder or another model of x alone, pass (x, x)."
 
@@ -42,6 +42,9 @@ class Raw:
         from_file: whether it came from a file or a name, not from memory.
         decimal: the decimal mark of a table's numbers, if known.
         is_semicolon: whether it comes from a file whose columns are separated by semicolons.
+        sample_weight: one number for each row of x, or None.
+        groups: of each row of x, or None.
+        batch_size: rows of a batch of the source, if it gives batches.
     """
 
     name: str
@@ -57,6 +60,9 @@ class Raw:
     decimal: Decimal | None = None
     is_semicolon: bool = False
     notes: tuple[str, ...] = ()
+    sample_weight: Any = None
+    groups: Any = None
+    batch_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +124,9 @@ class SourceReader:
             is_plain = isinstance(source, int | float | bytes)
             raise InvalidInput(
                 f"data is {shown(source) if is_plain else type(source).__name__}",
-                expected=f"a name, a path, {_TUPLES}, a pandas data frame with target=..., or a "
-                f"keras.utils.PyDataset",
+                expected=f"a name, a path, {_TUPLES}, a data frame with target=..., or batches "
+                "(x, y): a tf.data.Dataset, DataLoader, PyDataset, or a function that returns an "
+                "iterator",
                 fix=_instead(source),
             )
         if target is not None and (isinstance(source, tuple) or not arrays.is_frame(raw.x)):
@@ -266,15 +273,16 @@ def _instead(source: object) -> str:
     """What to do with data of an unsupported type."""
     if hasattr(source, "shape") or is_branch(source):
         return f"Pass x and y as a tuple. {_ALONE}" if isinstance(source, list) else _ALONE
-    return "Wrap generators and loaders of other libraries in a keras.utils.PyDataset."
+    return "For data of other kinds pass a function that returns an iterator of batches (x, y)."
 
 
 def _from_tuple(source: tuple[Any, ...]) -> Raw:
     if len(source) == 2 and all(isinstance(part, tuple) and len(part) == 2 for part in source):
         source = (*source[0], *source[1])
-    if len(source) not in (2, 4):
-        fix = {1: _ALONE, 3: "Pass sample weights as sample_weight=..."}.get(len(source), "")
+    if len(source) not in (2, 3, 4):
+        fix = _ALONE if len(source) == 1 else ""
         raise InvalidInput(f"data is a tuple of {len(source)}", expected=_TUPLES, fix=fix)
+    weight, source = (source[2], source[:2]) if len(source) == 3 else (None, source)
     x, y, x_test, y_test = (*source, None, None)[:4]
     if x is None or y is None:
         missing = "x" if x is None else "y"
@@ -288,6 +296,7 @@ def _from_tuple(source: tuple[Any, ...]) -> Raw:
         y_test,
         target_name=name if isinstance(name, str) else "y",
         from_file=False,
+        sample_weight=weight,
     )
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from paceline.core import InvalidInput, PacelineError, Registry
+from paceline.data.iterables import iterable_source
 
 _READ_AS_THEY_ARE = ("builtins", "numpy", "pathlib", "paceline")
 _MOST_STEPS = 5  # of sources that return data for another source
@@ -125,7 +126,7 @@ def provided(data: Any, data_dir: str | os.PathLike[str] | None = None) -> tuple
         else:
             reader = _reader_of(type(data))
             if reader is None:
-                return data, found
+                return iterable_source(data) or data, found
             with _explained(f"what reads data of the type {type(data).__qualname__!r}"):
                 data = reader(data)
     raise InvalidInput(

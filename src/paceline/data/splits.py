@@ -11,7 +11,7 @@ from paceline.data.overlap import num_shared
 from paceline.data.partition import last_rows, partition
 from paceline.data.preparation import How, Preparation, Scaling
 from paceline.data.records import Dataset, Split
-from paceline.data.trees import Array, Tree, leaves, take
+from paceline.data.trees import Array, Tree, leaves, num_rows, take
 
 _VALIDATION_STREAM = 2  # of random numbers; `loading` uses another one
 _MOST_MOVED = 0.02
@@ -22,7 +22,7 @@ _LOOKED_AT = 10_000  # rows examined for that
 def split(
     dataset: Dataset,
     *,
-    validation: float | tuple[Any, Any] = 0.1,
+    validation: float | tuple[Any, ...] = 0.1,
     seed: int = 0,
     stratify: bool | None = None,
     standardize: bool | None = None,
@@ -42,7 +42,8 @@ def split(
 
     Args:
         dataset: from `load`.
-        validation: fraction of the rows outside the test set, or ``(x_val, y_val)``.
+        validation: fraction of the rows outside the test set, ``(x_val, y_val)`` or
+            ``(x_val, y_val, sample_weight)``.
         seed: of the drawn rows.
         stratify: whether to stratify by class; None for classification only.
         standardize: True to shift and scale the floats of arrays too, position by position, and the
@@ -67,16 +68,16 @@ def split(
     )
     train_rows, val_rows, notes = _divide(dataset, validation, seed, stratify, shuffle, groups)
     notes = (*notes, *moved, *_overlap(dataset))
+    identity: tuple[Any, ...] = (train_rows, val_rows)
     if val_rows is None:
-        x_val, y_val = _given(dataset, validation)
-        identity: tuple[Any, ...] = (x_val, y_val)
+        x_val, y_val, weight_val = _given(dataset, validation)
+        identity = (x_val, y_val) if weight_val is None else (x_val, y_val, weight_val)
     else:
         x_val, y_val = take(dataset.x, val_rows), take(dataset.y, val_rows)
-        identity = (train_rows, val_rows)
+        weight_val = _of_rows(dataset.sample_weight, val_rows)
     x_train = dataset.x if val_rows is None else take(dataset.x, train_rows)
     fitted = preparation_fit.fit(x_train, dataset, how)
     parts = [_prepared(part, fitted) for part in (x_train, x_val, dataset.x_test)]
-    weight = dataset.sample_weight
     return Split(
         x_train=parts[0],
         y_train=dataset.y if val_rows is None else take(dataset.y, train_rows),
@@ -84,8 +85,8 @@ def split(
         y_val=y_val,
         x_test=parts[2],
         y_test=dataset.y_test,
-        sample_weight_train=None if weight is None else weight[train_rows],
-        sample_weight_val=None if weight is None or val_rows is None else weight[val_rows],
+        sample_weight_train=_of_rows(dataset.sample_weight, train_rows),
+        sample_weight_val=weight_val,
         train_rows=train_rows,
         val_rows=val_rows,
         how=how,
@@ -97,6 +98,10 @@ def split(
         dataset=dataset,
         shuffle=shuffle,
     )
+
+
+def _of_rows(weight: Array | None, rows: Array) -> Array | None:
+    return None if weight is None else weight[rows]
 
 
 def _check_dataset(dataset: object) -> None:
@@ -227,20 +232,21 @@ def _divide(
     )
 
 
-def _given(dataset: Dataset, validation: Any) -> tuple[Tree, Tree]:
-    """The user's validation data, encoded like the data set."""
-    if len(validation) != 2 or any(part is None for part in validation):
-        what = (
-            f"a tuple of {len(validation)}" if len(validation) != 2 else "a tuple with None in it"
-        )
-        alone = "For a model of x alone, pass (x_val, x_val)."
+def _given(dataset: Dataset, validation: Any) -> tuple[Tree, Tree, Array | None]:
+    """The user's validation data, encoded like the data set, and their weights."""
+    num_parts = len(validation)
+    if num_parts not in (2, 3) or any(part is None for part in validation[:2]):
+        what = "a tuple with None in it" if num_parts in (2, 3) else f"a tuple of {num_parts}"
         raise InvalidInput(
-            f"validation is {what}", expected="(x_val, y_val), or a fraction", fix=alone
+            f"validation is {what}",
+            expected="(x_val, y_val), (x_val, y_val, sample_weight), or a fraction",
+            fix="For a model of x alone, pass (x_val, x_val).",
         )
     x, y = _like(dataset, validation[0], "x_val"), targets.encode(validation[1], dataset)
     arrays.same_rows(x, y, ("x_val", "y_val"))
     arrays.same_shape(dataset.y, y, ("y", "y_val"))
-    return x, y
+    weight = validation[2] if num_parts == 3 else None
+    return x, y, None if weight is None else arrays.weights(weight, num_rows(y))
 
 
 def _like(dataset: Dataset, x: Any, what: str) -> Tree:

@@ -1,6 +1,6 @@
 """Class weights: from the user's names of classes to the numbers in the targets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,30 +91,34 @@ def by_number(given: Plain | None, dataset: Dataset, y_train: Any) -> dict[int, 
     return {**dict.fromkeys(numbers.values(), 1.0), **found}
 
 
-def of_stream(given: Plain | None) -> dict[int, float] | None:
+def of_stream(
+    given: Plain | None, names: Sequence[str] = (), labels: Array | None = None
+) -> dict[int, float] | None:
     """Weights by the numbers of classes in the batches of a stream.
 
     Args:
         given: from `plain`.
+        names: names of the classes in the order of their numbers, if they are known.
+        labels: number of the class of each row, if it is known.
 
     Raises:
-        InvalidInput: ``"balanced"``, since classes are not counted beforehand, or a class that is
-            not a whole number.
+        InvalidInput: ``"balanced"`` where classes are not known beforehand, or a class that is not
+            known.
     """
     if given is None:
         return None
-    if isinstance(given, str) or (
-        isinstance(given, Mapping) and not all(key.isdigit() for key in given)
-    ):
-        raise InvalidInput(
-            f"class_weight is {shown(given)} and data is a stream",
-            expected="a weight for each class by the number that it has in the batches, {0: 1, 1: "
-            "5}",
-        )
-    return {
-        int(number): weight
-        for number, weight in (given.items() if isinstance(given, Mapping) else enumerate(given))
-    }
+    if given == BALANCED and labels is not None:
+        return _balanced(labels)
+    numbers = {name: number for number, name in enumerate(names)}
+    if isinstance(given, list):
+        return dict(enumerate(given))
+    if isinstance(given, Mapping) and all(key in numbers or key.isdigit() for key in given):
+        return {numbers.get(key, int(key) if key.isdigit() else 0): given[key] for key in given}
+    raise InvalidInput(
+        f"class_weight is {shown(given)} and data is a stream",
+        expected="a weight for each class by the number that it has in the batches, {0: 1, 1: 5}"
+        + (f", or by its name: {', '.join(names[:20])}" if names else ""),
+    )
 
 
 def _numbers(dataset: Dataset) -> dict[str, int]:

@@ -92,6 +92,8 @@ class TrainingConfig:
         validation_batch_size: rows per validation batch; None for the size of a training batch.
         min_delta: by how much the objective has to improve for ``patience``, in its own unit.
         merge: whether networks that differ only in sizes may share a program.
+        steps_per_epoch: training batches in an epoch; None for all.
+        validation_steps: validation batches that are used; None for all.
     """
 
     objective: Objective
@@ -102,6 +104,13 @@ class TrainingConfig:
     validation_batch_size: int | None = None
     min_delta: float = 0.0
     merge: bool = True
+    steps_per_epoch: int | None = None
+    validation_steps: int | None = None
+
+    @property
+    def steps(self) -> tuple[int | None, int | None]:
+        """Batches in an epoch of training and of validation."""
+        return self.steps_per_epoch, self.validation_steps
 
 
 class SnapshotReference(Protocol):

@@ -15,7 +15,7 @@ from paceline.core.events import Event, Noted
 from paceline.execute.base import ExecutorUpdate, Job, Leaves, TrialSnapshot
 from paceline.execute.prepare import PreparedNetwork
 from paceline.execute.training_run import TrainingRun
-from paceline.train.array_feed import ArrayFeed, batch_order
+from paceline.train.array_feed import ArrayFeed
 from paceline.train.finalization import finalize, without_finalization
 from paceline.train.fit_callbacks import FitCallbacks
 from paceline.train.isolation import global_state_of, seed_epoch
@@ -138,8 +138,9 @@ def _fit_epoch_of_arrays(
     epoch: int,
     callbacks: Any,
 ) -> dict[str, float]:
-    order = batch_order(job.seed, epoch, feed.data.num_train)
+    order, held_out = feed.order(job.seed, epoch), slice(feed.num_validation)
     train, validation = feed.data.parts(job.split)
+    validation = jax.tree.map(lambda array: array[held_out], validation)
     x, y, *weight = (jax.tree.map(lambda array: array[order], part) for part in train)
     history = model.fit(
         x,
@@ -162,7 +163,7 @@ def _fit_streamed_epoch(
 ) -> dict[str, float]:
     with ExitStack() as epochs:
         for source in feed.sources.values():
-            epochs.enter_context(source.epoch())
+            epochs.enter_context(source.epoch(epoch))
         datasets = {kind: FitBatches(source) for kind, source in feed.sources.items()}
         history = model.fit(
             datasets["train"],

@@ -155,7 +155,8 @@ class Preparation:
         size = int(config.get("batch_size", self._options.batch_size))
         data = self._data[split if len(self._data) > 1 else 0]
         return self._feeds.setdefault(
-            (size, id(data)), feed_of(data, size, self._options.validation_batch_size)
+            (size, id(data)),
+            feed_of(data, size, self._options.validation_batch_size, self._options.steps),
         )
 
     def prepare(self, jobs: Sequence[Job]) -> list[PreparedNetwork | FailedBuild]:

@@ -47,6 +47,12 @@ class DataOptions(TypedDict, total=False):
     """
     standardize: bool | None
     """Whether inputs are shifted and scaled; None: those of tables. See `paceline.data.split`."""
+    in_memory: bool | None
+    """Whether data that arrive in batches (``tf.data``, generators, ``DataLoader``, image folders)
+    are loaded into memory; None: where they take at most a quarter of the free memory, and a second
+    pass over them gives the same rows. False streams them: validation data are then to be passed,
+    and the batch size is theirs.
+    """
     scale_target: bool | None
     """Whether a regression target is learnt scaled (metrics are in its own unit in any case); None:
     one far from 0 ± 1, where that loses nothing.
@@ -58,6 +64,10 @@ def _source(_: str, value: Any) -> str | FromMemory | None:
         return None
     if not isinstance(value, str | os.PathLike):
         return FromMemory(_kind(value))
+    if str(value).startswith("folder:"):
+        from paceline.data.image_folders import absolute
+
+        return absolute(str(value))
     file = Path(value).expanduser()
     return str(file.resolve()) if file.exists() else str(value)
 
@@ -168,6 +178,16 @@ class DataSettings(Group):
             "Shift and scale inputs.",
             flags="--standardize/--no-standardize",
             default="those of tables",
+        ),
+    )
+    in_memory: bool | None = setting(
+        None,
+        optional_flag,
+        terminal=Terminal(
+            bool,
+            "Load data that arrive in batches into memory, or stream them.",
+            flags="--in-memory/--no-in-memory",
+            default="if they fit",
         ),
     )
     scale_target: bool | None = setting(

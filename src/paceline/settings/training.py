@@ -23,6 +23,15 @@ class TrainingOptions(TypedDict, total=False):
     32 of the validation arrays of a stream. It changes the score only of models whose loss or
     metrics are not sums over rows, or that change their state in validation.
     """
+    steps_per_epoch: int | None
+    """Training batches in an epoch; None for all. The next epoch goes on with the next batch, and
+    after the last batch with the first one again: data without an end (``repeat()``, generators)
+    need it. Of data in memory all batches are then full, and rows are shuffled anew for each pass.
+    """
+    validation_steps: int | None
+    """The first so many validation batches are used in each epoch; None for all. Validation data
+    without an end need it.
+    """
     patience: int | None
     """Epochs without improvement after which a trial is complete; None to train all epochs."""
     min_delta: float
@@ -75,8 +84,10 @@ class TrainingSettings(Group):
     Attributes:
         epochs: epochs of each trial; None where it is a hyperparameter, which is then part of the
             space; of a function the steps that a full run reports, None where that is not known.
-        batch_size: rows of a batch; None where it is a hyperparameter.
-        validation_batch_size, patience, min_delta, keep, class_weight: see `TrainingOptions`.
+        batch_size: rows of a batch; None where it is a hyperparameter, and in a definition whose
+            data, which may have batches of their own, have not been loaded.
+        validation_batch_size, steps_per_epoch, validation_steps, patience, min_delta, keep,
+        class_weight: see `TrainingOptions`.
         callbacks: the Keras callbacks that affect training, as text; None if there are none.
     """
 
@@ -105,6 +116,16 @@ class TrainingSettings(Group):
             "Rows of a validation batch.",
             default="as in a training batch",
         ),
+    )
+    steps_per_epoch: int | None = setting(
+        None,
+        optional(whole()),
+        terminal=Terminal(int, "Training batches in an epoch.", default="all"),
+    )
+    validation_steps: int | None = setting(
+        None,
+        optional(whole()),
+        terminal=Terminal(int, "Validation batches that are used.", default="all"),
     )
     patience: int | None = setting(
         None,

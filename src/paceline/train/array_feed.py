@@ -192,24 +192,57 @@ class ArrayFeed:
     does not divide the number of rows. So do validation batches, which in ``fit`` have the same
     size by default.
 
+    With ``steps_per_epoch`` an epoch has so many batches, all full: it continues where the last one
+    ended, in rows that are shuffled anew for each pass, like a dataset that is repeated.
+
     Attributes:
         data: the arrays.
         batch_size: rows in a training batch.
         validation_batch_size: rows in a validation batch; None for the size of a training batch.
         is_merged: whether validation uses larger batches, of an efficient size; only for models for
             which this gives the same results, see `paceline.train.batch_invariance`.
+        steps_per_epoch: training batches in an epoch; None for all rows.
+        validation_steps: the first so many validation batches are used; None for all.
     """
 
     data: TrainingData | PooledData
     batch_size: int
     validation_batch_size: int | None = None
     is_merged: bool = False
+    steps_per_epoch: int | None = None
+    validation_steps: int | None = None
+
+    @cached_property
+    def num_train(self) -> int:
+        """Number of training rows in an epoch."""
+        rows = self.data.num_train
+        if self.steps_per_epoch is None:
+            return rows
+        return self.steps_per_epoch * min(self.batch_size, rows)
+
+    @cached_property
+    def num_validation(self) -> int:
+        """Number of validation rows that are used."""
+        rows = self.data.num_validation
+        if self.validation_steps is None:
+            return rows
+        return min(rows, self.validation_steps * (self.validation_batch_size or self.batch_size))
+
+    def order(self, seed: int, epoch: int, shuffle: bool = True) -> np.ndarray:
+        """The rows of an epoch in order, int32 ``(num_train,)``; see `batch_order`."""
+        rows, count = self.data.num_train, self.num_train
+        if self.steps_per_epoch is None:
+            return batch_order(seed, epoch, rows, shuffle)
+        first, start = divmod(epoch * count, rows)
+        last = (epoch * count + count - 1) // rows
+        passes = [batch_order(seed, number, rows, shuffle) for number in range(first, last + 1)]
+        return np.concatenate(passes)[start : start + count]
 
     @cached_property
     def sizes(self) -> Mapping[str, int]:
         """Rows per batch of each part: ``train``, ``train_rest``, ``test``, ``test_rest``."""
-        sizes = _sizes("train", self.data.num_train, self.batch_size)
-        rows = self.data.num_validation
+        sizes = _sizes("train", self.num_train, min(self.batch_size, self.data.num_train))
+        rows = self.num_validation
         if rows:
             size = self.validation_batch_size or self.batch_size
             sizes |= _sizes("test", rows, evaluation_rows(rows) if self.is_merged else size)
@@ -234,7 +267,7 @@ class ArrayFeed:
     @property
     def num_steps(self) -> int:
         """Number of full training batches in an epoch."""
-        return self.data.num_train // self.sizes["train"]
+        return self.num_train // self.sizes["train"]
 
     def batch_spec(self, name: str) -> tuple[Tree, ...]:
         """Shapes and types of a batch of a part."""
@@ -249,7 +282,10 @@ class ArrayFeed:
     def identity(self) -> str:
         """A text that differs for feeds that cannot share a program."""
         specs = [self.batch_spec(name) for name in self.parts]
-        return f"{self.data.shape}/{specs}"
+        data = self.data
+        are_all = (self.num_train, self.num_validation) == (data.num_train, data.num_validation)
+        steps = "" if are_all else f"{self.num_train}/{self.num_validation} used/"
+        return f"{data.shape}/{steps}{specs}"
 
 
 def _sizes(name: str, rows: int, size: int) -> dict[str, int]:

@@ -127,9 +127,9 @@ class ArrayProgram(BaseProgram):
         rows = self.constants(self.traced).items()
         constants = {name: stacked_spec(row, num_lanes, mesh) for name, row in rows}
         data = self.feed.data
-        order = _row_spec(num_lanes, data.num_train, mesh)
+        order = _row_spec(num_lanes, self.feed.num_train, mesh)
         is_pooled = isinstance(data, PooledData)
-        held_out = _row_spec(num_lanes, data.num_validation, mesh) if is_pooled else None
+        held_out = _row_spec(num_lanes, self.feed.num_validation, mesh) if is_pooled else None
         index = jax.ShapeDtypeStruct((), jnp.int32)
         with count_compilations() as count:
             has_lanes: tuple[bool, ...] = (True, True, False, True, False, False)
@@ -146,7 +146,7 @@ class ArrayProgram(BaseProgram):
             finish = jax.jit(shard_lanes(self.finish, mesh, has_lanes), donate_argnums=0)
             fresh = lanes[self.traced.layout.num_kept :]
             lowered = finish.lower(lanes, constants, data.leaves, order, held_out, logs, fresh)
-            num_tests = data.num_validation // feed.sizes.get("test", 1)
+            num_tests = feed.num_validation // feed.sizes.get("test", 1)
             times = {"train_rest": 1, "test": num_tests, "test_rest": 1}
             compiled_finish = compile_with(lowered, self.compile_options(times, num_lanes))
         seconds = time.perf_counter() - started
@@ -185,7 +185,7 @@ class ArrayProgram(BaseProgram):
     def _validate(
         self, lanes: list[Any], constants: dict[str, Any], data: list[Any], held_out: Any
     ) -> tuple[list[Any], list[Any]]:
-        size, rows = self.feed.sizes["test"], self.feed.data.num_validation
+        size, rows = self.feed.sizes["test"], self.feed.num_validation
 
         def step(
             name: str, lanes: list[Any], start: Any, count: int

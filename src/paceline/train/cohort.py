@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from paceline.train.array_feed import PooledData, batch_order
+from paceline.train.array_feed import PooledData
 from paceline.train.array_program import CompiledArrayProgram
 from paceline.train.program import CompiledProgram
 from paceline.train.sharding import lane_sharding
@@ -194,9 +194,10 @@ class Cohort(BaseCohort):
         yield total, total
 
     def _order(self) -> np.ndarray:
-        data = self.compiled.program.feed.data
+        feed = self.compiled.program.feed
+        data = feed.data
         orders: dict[tuple[int, int, int], np.ndarray] = {}
-        idle = np.arange(data.num_train, dtype=np.int32)
+        idle = np.zeros(feed.num_train, dtype=np.int32)
         stack = []
         for lane in self.lanes:
             if lane is None:
@@ -204,19 +205,19 @@ class Cohort(BaseCohort):
                 continue
             key = (lane.order_seed, lane.epoch, lane.split)
             if key not in orders:
-                order, own = (
-                    batch_order(*key[:2], data.num_train, self.shuffle),
-                    data.rows(lane.split),
-                )
+                order, own = feed.order(*key[:2], self.shuffle), data.rows(lane.split)
                 orders[key] = order if own is None else own[0][order]
             stack.append(orders[key])
         return np.stack(stack)
 
     def _held_out(self) -> Any:
         """The validation rows of each lane, if they differ."""
-        data = self.compiled.program.feed.data
+        feed = self.compiled.program.feed
+        data, count = feed.data, feed.num_validation
         if not isinstance(data, PooledData):
             return None
-        idle = np.arange(data.num_validation, dtype=np.int32)
-        stack = [idle if lane is None else data.splits[lane.split][1] for lane in self.lanes]
+        idle = np.zeros(count, dtype=np.int32)
+        stack = [
+            idle if lane is None else data.splits[lane.split][1][:count] for lane in self.lanes
+        ]
         return jax.device_put(np.stack(stack), lane_sharding(self.mesh))

@@ -51,12 +51,13 @@ class StreamCohort(BaseCohort):
         feed = self.compiled.program.feed
         total, done, started, in_flight = feed.num_steps, 0, time.perf_counter(), InFlightLimit()
         self._logs = {}
+        epoch = next((lane.epoch for lane in self.lanes if lane is not None), 0)
         trained: list[Any] = []
         for kind in feed.sources:
             if kind == "test":
                 trained, self._state = self._state, self._with_end()
             logs: dict[str, Any] = {}
-            with closing(feed.epoch(kind, replicated(self.mesh))) as batches:
+            with closing(feed.epoch(kind, replicated(self.mesh), epoch)) as batches:
                 for name, batch in batches:
                     logs = self._step(name, batch)
                     in_flight.add(list(logs.values()))

@@ -1,4 +1,4 @@
-"""Batches of a ``keras.utils.PyDataset``, for data that do not fit on the device.
+"""Batches of a ``keras.utils.PyDataset`` or an object like it, for data that are not in memory.
 
 Each batch is loaded once and used by all lanes. A `StreamFeed` corresponds to the `ArrayFeed` of
 arrays: it names the batch shapes, for which steps are traced and compiled, and loads the batches of
@@ -31,6 +31,8 @@ from paceline.train.array_feed import (
 
 T = TypeVar("T")
 Phase = Literal["train", "test"]
+Steps = tuple[int | None, int | None]
+"""Batches in an epoch of training and of validation; None for all."""
 
 _AHEAD = 2  # batches loaded in advance if the dataset has one worker
 _DEFAULT_ROWS = 32  # rows in a batch of arrays, in `fit`
@@ -68,33 +70,66 @@ class DatasetBatches:
     """A dataset with clear errors, whose batches are converted to the types that ``fit`` uses.
 
     Args:
-        dataset: a ``keras.utils.PyDataset``.
+        dataset: a ``keras.utils.PyDataset``, or an object with its methods: if it ``is_iterator``,
+            batches are loaded in order, and if it ``has_passes``, the place of a batch is counted
+            over all epochs of a training.
         row_weights: returns the weights of the rows of a batch, given its targets; None for no
             class weights.
+        steps: number of batches in an epoch; None for all.
+        is_repeated: whether an epoch of so many steps begins where the last one ended, and after
+            the last batch with the first one; otherwise each begins at the first batch, and ends at
+            the last one.
 
     Raises:
         BatchFailed: the dataset has no number of batches, or no batches.
     """
 
-    def __init__(self, dataset: Any, row_weights: Callable[[Any], Any] | None = None) -> None:
-        self.name = type(dataset).__name__
-        self._dataset, self._row_weights = dataset, row_weights
-        if self.count == 0:
+    def __init__(
+        self,
+        dataset: Any,
+        row_weights: Callable[[Any], Any] | None = None,
+        steps: int | None = None,
+        is_repeated: bool = True,
+    ) -> None:
+        is_iterator = getattr(dataset, "is_iterator", False)
+        self.name = dataset.name if is_iterator else type(dataset).__name__
+        self._dataset, self._row_weights, self._is_iterator = dataset, row_weights, is_iterator
+        self._has_passes = getattr(dataset, "has_passes", False)
+        self._steps, self._is_repeated = steps, is_repeated
+        self._first = 0  # place of the epoch's first batch in the dataset
+        if self._own_count == 0 or self.count == 0:
             raise BatchFailed(f"{self.name} has no batches", expected="at least one")
 
     @property
     def count(self) -> int:
         """Number of batches in an epoch."""
+        own = self._own_count
+        if self._steps is not None:
+            return self._steps if own is None or self._is_repeated else min(self._steps, own)
+        if own is None:
+            name = "steps_per_epoch" if self._is_repeated else "validation_steps"
+            raise BatchFailed(
+                f"{self.name} has an infinite number of batches, and {name} is not given",
+                expected=f"{name}, the number of batches in an epoch, or a dataset with an end",
+            )
+        return own
+
+    @property
+    def _own_count(self) -> int | None:
+        """Number of batches of the dataset; None if it has no end."""
         try:
             count = self._dataset.num_batches
         except Exception as error:
             raise self._failed("num_batches", error) from error
-        if count is None:
-            raise BatchFailed(
-                f"{self.name} has an infinite number of batches",
-                expected="a dataset with __len__, the number of batches in an epoch",
-            )
-        return int(count)
+        return None if count is None else int(count)
+
+    @property
+    def probed(self) -> list[int]:
+        """The batches to load beforehand, for their shapes: the first and, if possible, the last.
+
+        The last one of an iterator could only be reached through all others.
+        """
+        return [0] if self._is_iterator else sorted({0, self.count - 1})
 
     @property
     def num_workers(self) -> int:
@@ -107,20 +142,30 @@ class DatasetBatches:
         return max(_AHEAD, int(self._dataset.max_queue_size)) if self.num_workers > 1 else _AHEAD
 
     @contextmanager
-    def epoch(self) -> Iterator[None]:
-        """Calls the hooks of the dataset; that at the end only if the epoch is complete."""
+    def epoch(self, number: int = 0) -> Iterator[None]:
+        """Calls the hooks of the dataset; that at the end only if the epoch is complete.
+
+        Args:
+            number: of the epoch, from 0: with steps it decides with which batch it begins.
+        """
+        is_continued = self._is_repeated and (self._steps is not None or self._has_passes)
+        self._first = number * self.count if is_continued else 0
         self._call_hook("on_epoch_begin")
         yield
         self._call_hook("on_epoch_end")
 
     def load(self, index: int) -> tuple[Tree, ...]:
-        """Loads a batch to the host.
+        """Loads a batch of the epoch to the host.
 
         Raises:
             BatchFailed: the dataset raised an error or returned an invalid batch.
         """
+        counts = self._is_iterator or self._has_passes
+        own, place = None if counts else self._own_count, self._first + index
         try:
-            batch = self._dataset[index]
+            batch = self._dataset[place if own is None else place % own]
+        except InvalidInput as error:
+            raise BatchFailed(error.passed, expected=error.expected, fix=error.fix) from error
         except Exception as error:
             raise self._failed(f"batch {index} of {self.count}", error) from error
         try:
@@ -189,7 +234,7 @@ class StreamFeed:
         self._names: dict[Hashable, str] = {}
         self._specs: dict[str, tuple[Tree, ...]] = {}
         for kind, source in self.sources.items():
-            for index in sorted({0, source.count - 1}):
+            for index in source.probed:
                 batch = source.load(index)
                 part = self.part_of(kind, batch)
                 if index == 0:
@@ -233,13 +278,14 @@ class StreamFeed:
         return self._names[shape]
 
     def epoch(
-        self, kind: Phase, sharding: Any = None
+        self, kind: Phase, sharding: Any = None, number: int = 0
     ) -> Generator[tuple[str, list[jax.Array]], None, None]:
         """Yields for each batch of an epoch the name of its part and its leaves on the device.
 
         Args:
             kind: training or validation.
             sharding: of the batches on the devices.
+            number: of the epoch, from 0.
 
         Raises:
             BatchFailed: the dataset raised an error or returned an invalid batch.
@@ -251,7 +297,7 @@ class StreamFeed:
             return batch, jax.device_put(jax.tree.leaves(batch), sharding)
 
         loaded = load_in_order(load, source.count, source.num_workers, source.num_ahead)
-        with source.epoch(), closing(loaded):
+        with source.epoch(number), closing(loaded):
             for batch, leaves in loaded:
                 yield self.part_of(kind, batch), leaves
 
@@ -260,10 +306,24 @@ def feed_of(
     data: TrainingData | PooledData | StreamFeed,
     batch_size: int,
     validation_batch_size: int | None = None,
+    steps: Steps = (None, None),
 ) -> ArrayFeed | StreamFeed:
-    """Divides data into batches; a stream is returned unchanged, with its own batch size."""
-    return (
-        data if isinstance(data, StreamFeed) else ArrayFeed(data, batch_size, validation_batch_size)
+    """Divides data into batches; a stream is returned unchanged, with its own batches.
+
+    Args:
+        data: the data.
+        batch_size, validation_batch_size: as in `ArrayFeed`.
+        steps: batches in an epoch of training and of validation, as in `ArrayFeed`.
+    """
+    if isinstance(data, StreamFeed):
+        return data
+    train, validation = steps
+    return ArrayFeed(
+        data,
+        batch_size,
+        validation_batch_size,
+        steps_per_epoch=train,
+        validation_steps=validation,
     )
 
 

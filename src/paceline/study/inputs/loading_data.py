@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from paceline.core import InvalidInput
 from paceline.core.events import Json
 from paceline.data import Dataset, Stream, load
+from paceline.data.batch_loading import LoadingOptions
+from paceline.data.opening import opened
 from paceline.data.records import RULE
+from paceline.settings.training import TrainingSettings
 
 _OF_SPLIT = ("standardize", "scale_target")  # data options that `load` does not have
 
@@ -19,17 +23,89 @@ def rule_of(recorded: Mapping[str, Json] | None) -> int:
 
 
 def load_data(
-    data: Any, options: Mapping[str, Any], seed: int, rule: int, *, coded: bool = False
+    data: Any,
+    options: Mapping[str, Any],
+    seed: int,
+    recorded: Mapping[str, Json] | None,
+    training: TrainingSettings,
+    *,
+    is_streamed: bool = False,
+    coded: bool = False,
 ) -> Dataset | Stream:
-    """Loads the data set with the user's data options; raises what `paceline.data.load` raises.
+    """Loads the data set; raises what `paceline.data.load` raises.
 
     Args:
-        data: where they come from.
+        data: as the user passed them.
         options: the user's data options.
-        seed: of the study.
-        rule: version of the data preparation.
+        seed: that of the study.
+        recorded: the existing study's description of its data; None for a new study. Data in
+            batches that were in memory, or streamed, are so again.
+        training: the settings of training.
+        is_streamed: whether to stream them if possible.
         coded: whether categories of a table are to be numbers, and not features of their own.
     """
     of_load = {name: value for name, value in options.items() if name not in _OF_SPLIT}
-    found: Dataset | Stream = load(data, seed=seed, **of_load, _rule=rule, _coded=coded)
+    loading = LoadingOptions(
+        False if is_streamed else _was_in_memory(recorded),
+        training.steps_per_epoch,
+        rows=training.batch_size or 32,
+        is_coded=coded,
+    )
+    found: Dataset | Stream = load(
+        data, seed=seed, **of_load, _rule=rule_of(recorded), _loading=loading
+    )
     return found
+
+
+def open_validation(
+    given: Any,
+    recorded: Mapping[str, Json] | None,
+    training: TrainingSettings,
+    target: Any = None,
+) -> Any:
+    """Validation data in batches as arrays or as a stream; anything else unchanged.
+
+    Args:
+        given: as the user passed them.
+        recorded, training: as in `load_data`.
+        target: the column of the target, if the data have named columns.
+
+    Raises:
+        InvalidInput: batches that cannot be used.
+    """
+    rows = training.validation_batch_size or training.batch_size or 32
+    in_memory = False if _was_in_memory(recorded) is False else None
+    options = LoadingOptions(in_memory, training.validation_steps, rows=rows, target=target)
+    return opened(given, options)
+
+
+def as_stream(
+    dataset: Dataset | Stream,
+    data: Any,
+    options: Mapping[str, Any],
+    seed: int,
+    recorded: Mapping[str, Json] | None,
+    training: TrainingSettings,
+) -> Stream:
+    """The training data as a stream, since the validation data are one.
+
+    Args:
+        dataset: the training data as loaded.
+        data, options, seed, recorded, training: as in `load_data`.
+
+    Raises:
+        InvalidInput: they are arrays.
+    """
+    if isinstance(dataset, Dataset) and not isinstance(data, Dataset):
+        dataset = load_data(data, options, seed, recorded, training, is_streamed=True)
+    if isinstance(dataset, Dataset):
+        raise InvalidInput(
+            "validation can only be streamed, and the training data are in memory",
+            expected="validation data in memory, or both in batches",
+            fix="Pass validation=(x_val, y_val) or a fraction.",
+        )
+    return dataset
+
+
+def _was_in_memory(recorded: Mapping[str, Json] | None) -> bool | None:
+    return None if recorded is None else "batches" not in recorded

@@ -20,7 +20,7 @@ class StreamParts:
     Attributes:
         dataset: the stream to train on.
         feed: its batches and those of the validation data.
-        test: a PyDataset, ``(x, y)``, or None.
+        test: a stream, ``(x, y)``, ``(x, y, sample_weight)``, or None.
         fingerprint: digest of the class, the number of batches and validation data that are arrays.
             It is weak: changes of the contents of a dataset are not detected, since that would
             require loading all of it.
@@ -53,11 +53,13 @@ class StreamParts:
         """The model's metrics on the test set, by name; empty where there is none."""
         if self.test is None:
             return {}
-        x, y, weight = (
-            (*self.test, None)[:3] if isinstance(self.test, tuple) else (self.test, None, None)
-        )
-        # for arrays; a dataset has its own batch size, and Keras accepts no other
-        size = self.validation_batch_size if isinstance(self.test, tuple) else None
+        if isinstance(self.test, Stream):
+            from paceline.train.stream_feed import DatasetBatches, FitBatches
+
+            batches = FitBatches(DatasetBatches(self.test.source))
+            return dict(model.evaluate(batches, verbose=0, return_dict=True))
+        x, y, weight = (*self.test, None)[:3]
+        size = self.validation_batch_size
         return dict(
             model.evaluate(x, y, batch_size=size, sample_weight=weight, verbose=0, return_dict=True)
         )

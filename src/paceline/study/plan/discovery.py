@@ -127,10 +127,12 @@ def _check_metrics(
     from paceline.train.trace import metric_shapes, trace
     from paceline.train.traced_model import CannotTrace
 
+    training = definition.settings.training
     feed = feed_of(
         training_data(parts, definition.class_weight),
-        definition.settings.training.batch_size or 32,
-        definition.settings.training.validation_batch_size,
+        training.batch_size or 32,
+        training.validation_batch_size,
+        (training.steps_per_epoch, training.validation_steps),
     )
     metric = definition.objective.metric
     callbacks = StudyCallbacks.of(definition.callbacks, model)

@@ -74,6 +74,8 @@ class Engine:
             asked.validation_batch_size,
             asked.min_delta,
             self.settings.execution.merge,
+            asked.steps_per_epoch,
+            asked.validation_steps,
         )
 
     def check(self) -> None:
@@ -148,6 +150,7 @@ class Engine:
             self.settings.training.batch_size or 32,
             memory=self.settings.execution.memory,
             merge=False,  # a single network needs no program of larger sizes
+            steps_per_epoch=self.settings.training.steps_per_epoch,
         )
         data = everything(self.parts, self.definition.class_weight)
         work = replace(

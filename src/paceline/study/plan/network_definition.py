@@ -12,7 +12,7 @@ from paceline.execute.pools import check_runs_engines
 from paceline.schedule import create as create_schedule
 from paceline.settings.rules import FromMemory
 from paceline.space import Hyperparameter, Space
-from paceline.study.inputs.loading_data import load_data, rule_of
+from paceline.study.inputs.loading_data import load_data
 from paceline.study.plan.arguments import is_auto
 from paceline.study.plan.backend import choose_backend
 from paceline.study.plan.definition import Definition, GivenToFit
@@ -41,6 +41,8 @@ def with_networks(asked: Definition, given: Mapping[str, Any], trust: bool) -> D
     fixed = fixed_values(given, settings)
     source = {"source": given["data"]} if "data" in given else {}
     settings = settings.updated({**options, **source}).with_values(function={"fixed": fixed})
+    if existing is None and given.get("batch_size") is None:  # it may be that of the data
+        settings = settings.with_values(training={"batch_size": None})
     auto = isinstance(asked.schedule, str) and is_auto(asked.schedule)
     asked = replace(
         asked,
@@ -75,7 +77,8 @@ def _with_build(asked: Definition, build: Any, objective: Any) -> Definition:
             data,
             asked.data_options,
             asked.seed,
-            rule_of(asked.recorded),
+            asked.recorded,
+            settings.training,
             coded=networks.find(build).reads_codes,
         )
         function |= {"model": build, "network": form_of(build, data)}  # refuses a stream

@@ -1,13 +1,14 @@
-"""Streamed data: the options that a ``keras.utils.PyDataset`` allows, and its description."""
+"""Streamed data: the options that they allow, and their description."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from paceline.core import InvalidInput
-from paceline.data import Stream, load
+from paceline.data import Stream
 from paceline.data.fingerprints import fingerprint
-from paceline.data.source_registry import provided
+from paceline.data.opening import opened
+from paceline.data.row_sources import RowBatches
 from paceline.data.trees import map_leaves
 from paceline.space import Space
 from paceline.study.inputs.stream_parts import StreamParts, weights_of_classes
@@ -17,11 +18,16 @@ if TYPE_CHECKING:
     from paceline.train.stream_feed import DatasetBatches
 
 _DEFAULT_BATCH_SIZE = 32  # values of `tune` that are the same as passing nothing
-_ACCEPTED = "another keras.utils.PyDataset, (x, y), (x, y, sample_weight) or None"
+_ACCEPTED = "another keras.utils.PyDataset or other batches, (x, y), (x, y, sample_weight) or None"
+_OF_LOADING = ("in_memory", "target")  # data options that have been used by then
 
 
 def stream_parts(stream: Stream, definition: Definition) -> StreamParts:
     """The stream with the validation data, test data and class weights of the definition.
+
+    Args:
+        stream: the training data.
+        definition: that of the study; its validation data have been opened.
 
     Raises:
         InvalidInput: an option does not apply to a stream, or the dataset does not return batches.
@@ -29,9 +35,34 @@ def stream_parts(stream: Stream, definition: Definition) -> StreamParts:
     from paceline.train.stream_feed import DatasetBatches, StreamFeed
 
     check_batch_size(definition.loop, stream)
+    test = _test(_checked_options(stream, definition), stream)
+    source, validation, notes = _parts(definition, stream)
+    weights, training = definition.class_weight, definition.settings.training
+    train = DatasetBatches(
+        source,
+        None if weights is None else lambda y: weights_of_classes(y, weights),
+        training.steps_per_epoch,
+    )
+    feed = StreamFeed(train, None if validation is None else _batches(validation, definition))
+    identity = fingerprint("stream", stream.name, str(train.count), *_identity(validation))
+    has_rows = getattr(stream.source, "has_rows", False)
+    if not has_rows and training.batch_size not in (None, _DEFAULT_BATCH_SIZE):
+        notes = (
+            *notes,
+            f"batch_size={training.batch_size} is not used: {stream.name} gives batches of its "
+            "own.",
+        )
+    if getattr(stream.source, "use_multiprocessing", False):
+        notes = (*notes, f"{stream.name} loads in {train.num_workers} threads, not in processes.")
+    return StreamParts(stream, feed, test, identity, notes, training.validation_batch_size)
+
+
+def _checked_options(stream: Stream, definition: Definition) -> Any:
+    """The option ``test``, after a check that there is no other one."""
     options = dict(definition.data_options)
-    test = options.pop("test", None)
-    given = [name for name, value in options.items() if value is not None]
+    test = options.pop("test", "auto")
+    used = _OF_LOADING if hasattr(stream.source, "is_iterator") else ()
+    given = [name for name, value in options.items() if value is not None and name not in used]
     if given:
         raise InvalidInput(
             f"{given[0]} was given and data is the stream {stream.name}",
@@ -39,34 +70,7 @@ def stream_parts(stream: Stream, definition: Definition) -> StreamParts:
             fix="Let the dataset give what the network is to see; (x, y, sample_weight) for "
             "weights.",
         )
-    validation, notes = _validation(definition, stream)
-    weights = definition.class_weight
-    train = DatasetBatches(
-        stream.source, None if weights is None else lambda y: weights_of_classes(y, weights)
-    )
-    feed = StreamFeed(
-        train,
-        None
-        if validation is None
-        else _batches(validation, definition.settings.training.validation_batch_size),
-    )
-    identity = fingerprint("stream", stream.name, str(train.count), *_identity(validation))
-    if definition.settings.training.batch_size not in (None, _DEFAULT_BATCH_SIZE):
-        notes = (
-            *notes,
-            f"batch_size={definition.settings.training.batch_size} is not used: {stream.name} "
-            f"gives batches of its own.",
-        )
-    if getattr(stream.source, "use_multiprocessing", False):
-        notes = (*notes, f"{stream.name} loads in {train.num_workers} threads, not in processes.")
-    return StreamParts(
-        stream,
-        feed,
-        _test(test),
-        identity,
-        notes,
-        definition.settings.training.validation_batch_size,
-    )
+    return test
 
 
 def check_batch_size(space: Space, stream: Stream) -> None:
@@ -83,70 +87,72 @@ def check_batch_size(space: Space, stream: Stream) -> None:
         )
 
 
-def _validation(definition: Definition, stream: Stream) -> tuple[Any, tuple[str, ...]]:
-    """The validation data (None if there are none), and notes about them."""
-    validation, metric = _opened(definition.validation), definition.objective.metric
+def _parts(definition: Definition, stream: Stream) -> tuple[Any, Any, tuple[str, ...]]:
+    """The training batches, the validation data (None if there are none), and notes."""
+    validation, metric = definition.validation, definition.objective.metric
+    if isinstance(validation, float) and isinstance(stream.source, RowBatches):
+        training = definition.settings.training
+        size = training.validation_batch_size or training.batch_size or _DEFAULT_BATCH_SIZE
+        train, held_out, notes = stream.source.divided(validation, definition.seed, size)
+        return train, Stream(stream.name, held_out, held_out.num_batches), notes
     if not isinstance(validation, int | float) and validation is not None:
-        return validation, ()
+        return stream.source, validation, getattr(validation, "notes", ())
     if metric.startswith("val_"):
         raise InvalidInput(
             f"objective is {metric!r}, validation is {validation!r} and data is the stream "
             f"{stream.name}",
             expected="validation data apart, since a stream cannot be split",
-            fix=f"Pass validation=(x_val, y_val) or another PyDataset, or tune "
+            fix=f"Pass validation=(x_val, y_val) or other batches, or tune "
             f"{metric.removeprefix('val_')!r}.",
         )
-    return None, (
+    note = (
         "No validation data: candidates are compared by how well they fit what they were trained "
-        "on.",
+        "on."
     )
+    return stream.source, None, (note,)
 
 
-def _batches(given: Any, batch_size: int | None) -> "DatasetBatches":
+def _batches(given: Any, definition: Definition) -> "DatasetBatches":
+    """Validation batches."""
     from paceline.train.stream_feed import ArrayBatches, DatasetBatches
 
-    if _is_stream(given):
-        if batch_size is not None:
-            name = type(given).__name__
+    training = definition.settings.training
+    size, steps = training.validation_batch_size, training.validation_steps
+    if isinstance(given, Stream):
+        if size is not None and not getattr(given.source, "has_rows", False):
             raise InvalidInput(
-                f"validation_batch_size is {batch_size} and validation is the stream {name}",
+                f"validation_batch_size is {size} and validation is the stream {given.name}",
                 expected="none: a stream gives batches of its own",
             )
-        return DatasetBatches(given)
+        source = given.source
+        if isinstance(source, RowBatches) and not source.is_in_order:
+            source = source.in_order(size or training.batch_size or _DEFAULT_BATCH_SIZE)
+        return DatasetBatches(source, steps=steps, is_repeated=False)
     if not isinstance(given, tuple) or len(given) not in (2, 3):
         passed = (
             f"a tuple of {len(given)}" if isinstance(given, tuple) else f"a {type(given).__name__}"
         )
         raise InvalidInput(f"validation is {passed} and data is a stream", expected=_ACCEPTED)
-    return DatasetBatches(ArrayBatches(given, batch_size))
+    return DatasetBatches(ArrayBatches(given, size), steps=steps, is_repeated=False)
 
 
-def _test(given: Any) -> Any:
-    if given is None or (isinstance(given, str) and given == "auto"):
+def _test(given: Any, stream: Stream) -> Any:
+    """A stream, ``(x, y)``, ``(x, y, sample_weight)``, or None."""
+    if given is None:
         return None
-    given = _opened(given)
-    if not _is_stream(given) and not isinstance(given, tuple):
+    if isinstance(given, str) and given == "auto":
+        own = getattr(stream.source, "test", None)
+        return None if own is None else Stream(stream.name, own, own.num_batches)
+    found = opened(given)
+    if not isinstance(found, Stream | tuple):
         raise InvalidInput(f"test is {given!r}", expected=_ACCEPTED)
-    return given
+    return found
 
 
 def _identity(validation: Any) -> list[Any]:
     """The part of the fingerprint that identifies the validation data."""
     if validation is None:
         return ["no validation"]
-    if _is_stream(validation):
-        stream = load(validation)
-        return [stream.name, str(getattr(stream, "num_batches", None))]
+    if isinstance(validation, Stream):
+        return [validation.name, str(validation.num_batches)]
     return [map_leaves(lambda _, leaf: np.asarray(leaf), part) for part in validation]
-
-
-def _opened(given: Any) -> Any:
-    """Opens the data source for data of this type, if there is one; else returns them."""
-    found = given if isinstance(given, str) else provided(given)[0]
-    return found.source if isinstance(found, Stream) else found
-
-
-def _is_stream(value: Any) -> bool:
-    import keras
-
-    return isinstance(value, keras.utils.PyDataset)

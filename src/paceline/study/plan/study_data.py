@@ -26,8 +26,9 @@ from paceline.data.preparation import How
 from paceline.data.records import RULE
 from paceline.data.targets import TargetScale
 from paceline.data.trees import map_leaves, take
+from paceline.settings.training import TrainingSettings
 from paceline.space import HyperParameters
-from paceline.study.inputs.loading_data import load_data, rule_of
+from paceline.study.inputs.loading_data import as_stream, load_data, open_validation, rule_of
 from paceline.study.inputs.model_inputs import build_for_target
 from paceline.study.inputs.stream_parts import StreamParts
 from paceline.study.plan.definition import Definition
@@ -64,9 +65,12 @@ def study_data(definition: Definition) -> StudyData:
         InvalidInput: data, or options, that cannot be used.
     """
     rule = rule_of(definition.recorded)
-    dataset = load_data(definition.data, definition.data_options, definition.seed, rule)
+    dataset, definition = _loaded(definition)
     if isinstance(dataset, Stream):
-        definition = definition.weighted(weights.of_stream(weights.plain(definition.class_weight)))
+        rows = getattr(dataset.source, "source", None)  # of batches whose rows have numbers
+        known = () if rows is None else (rows.class_names, rows.labels)
+        weight = weights.of_stream(weights.plain(definition.class_weight), *known)
+        definition = definition.weighted(weight)
         parts = stream_parts(dataset, definition)
         return StudyData(parts, definition, (*dataset.notes, *parts.notes))
     kept = None if definition.recorded is None else definition.recorded.get("preparation")
@@ -98,6 +102,25 @@ def study_data(definition: Definition) -> StudyData:
     preparation = _to_json(divided, scale, always, own is None)
     definition = replace(definition, build=build_for_target(definition.build, preparation))
     return StudyData(divided, definition, notes, preparation)
+
+
+def _loaded(definition: Definition) -> tuple[Dataset | Stream, Definition]:
+    """The training data, and the definition with opened validation data and their batch size."""
+    training, recorded = definition.settings.training, definition.recorded
+    arguments = (definition.data, definition.data_options, definition.seed, recorded, training)
+    dataset = load_data(*arguments)
+    validation = open_validation(
+        definition.validation, recorded, training, definition.data_options.get("target")
+    )
+    if isinstance(validation, Stream):
+        dataset = as_stream(dataset, *arguments)
+    definition = replace(definition, validation=validation)
+    if training.batch_size is not None or "batch_size" in definition.loop:
+        return dataset, definition
+    own = None if isinstance(dataset, Stream) else dataset.batch_size
+    default = TrainingSettings().batch_size
+    settings = definition.settings.with_values(training={"batch_size": own or default})
+    return dataset, replace(definition, settings=settings)
 
 
 def _to_json(

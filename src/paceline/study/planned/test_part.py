@@ -75,7 +75,8 @@ class TestPart:
     def sample(self, rows: int) -> tuple[Any, Any]:
         """Returns ``(x, y)`` of the first training rows, as a finished model takes them."""
         if isinstance(self.parts, StreamParts):
-            x, y, *_ = (*self.parts.feed.sources["train"].load(0), None)
+            batch = next(iter(self.parts.feed.first_batches.values()))
+            x, y, *_ = (*batch, None)
             return x, y
         first = np.arange(min(rows, len(self.parts.train_rows)))
         rows_of_all = self.parts.train_rows[first]

@@ -1,5 +1,6 @@
 """The arguments of ``search``, which are those of Keras's ``fit``."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 from paceline.compat.keras_tuner.engine.alone import RunsAlone
 from paceline.compat.keras_tuner.engine.options import warn_once
 from paceline.core import InvalidInput, check_argument, checks, shown
+from paceline.data import Stream
+from paceline.data.batch_sources import BatchSource
+from paceline.data.source_registry import provided
 
 _ORDER = (
     "x",
@@ -30,8 +34,6 @@ _ORDER = (
 
 _ALONE: Mapping[str, Any] = {
     "initial_epoch": 0,
-    "steps_per_epoch": None,
-    "validation_steps": None,
     "validation_freq": 1,
 }
 """Arguments with which trials train one after the other, unless they have their default."""
@@ -46,8 +48,8 @@ class FitArguments:
     """
 
     x: Any
-    y: Any
-    batch_size: int = 32
+    y: Any = None
+    batch_size: int | None = None
     epochs: int = 1
     verbose: Any = "auto"
     callbacks: Sequence[Any] = ()
@@ -56,19 +58,33 @@ class FitArguments:
     class_weight: Mapping[int, float] | None = None
     sample_weight: Any = None
     validation_batch_size: int | None = None
+    steps_per_epoch: int | None = None
+    validation_steps: int | None = None
 
     def __post_init__(self) -> None:
         if self.class_weight is not None and self.sample_weight is not None:
             raise InvalidInput(
                 "class_weight and sample_weight are given", expected="one of them, as in fit"
             )
-        checks.whole_number("batch_size", self.batch_size)
-        checks.whole_number("epochs", self.epochs)
+        for name in ("batch_size", "epochs", "steps_per_epoch", "validation_steps"):
+            if getattr(self, name) is not None:
+                checks.whole_number(name, getattr(self, name))
         share = checks.number("validation_split", self.validation_split)
         if not 0 <= share < 1:
             raise InvalidInput(
                 f"validation_split is {share}", expected="a number of at least 0 and below 1"
             )
+
+    @property
+    def is_in_batches(self) -> bool:
+        """Whether the training data arrive in batches."""
+        return is_in_batches(self.x)
+
+    def batch_size_for(self, rows: int) -> int:
+        """Rows of a batch of arrays with so many training rows, as in ``fit``."""
+        if self.batch_size is not None:
+            return self.batch_size
+        return 32 if self.steps_per_epoch is None else math.ceil(rows / self.steps_per_epoch)
 
     @classmethod
     def of(cls, args: Sequence[Any], given: Mapping[str, Any], objective: str) -> "FitArguments":
@@ -104,7 +120,10 @@ class FitArguments:
                 "shuffle=False has no effect on training: each epoch sees the training rows in a "
                 "new order. The validation rows of validation_split are the last ones, as in fit.",
             )
-        _check_arrays(named)
+        if is_in_batches(named.get("x")):
+            _check_batches(named)
+        else:
+            _check_arrays(named)
         if named.get("validation_data") is None and not named.get("validation_split"):
             raise InvalidInput(
                 "neither validation_split nor validation_data is given",
@@ -125,6 +144,29 @@ def _check_arrays(named: dict[str, Any]) -> None:
         if value is None or not is_array(value):
             what = "missing" if value is None else f"a {type(value).__name__}"
             raise RunsAlone(f"{name} is {what}, and not an array")
+
+
+def _check_batches(named: Mapping[str, Any]) -> None:
+    """Refuses arguments that batches do not have, as ``fit`` does."""
+    kind = type(named["x"]).__name__
+    for name in ("y", "sample_weight"):
+        if named.get(name) is not None:
+            raise InvalidInput(
+                f"{name} is given and x is a {kind}",
+                expected=f"batches that contain it, and no {name}",
+            )
+    if named.get("validation_split"):
+        raise InvalidInput(
+            f"validation_split is given and x is a {kind}",
+            expected="validation_data=..., since batches are not divided",
+        )
+
+
+def is_in_batches(value: Any) -> bool:
+    """Whether data arrive in batches: ``tf.data``, generators, PyDataset, DataLoader."""
+    if value is None or isinstance(value, str):
+        return False
+    return isinstance(provided(value)[0], BatchSource | Stream)
 
 
 def is_array(value: Any) -> bool:

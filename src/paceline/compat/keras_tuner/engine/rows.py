@@ -80,6 +80,24 @@ class Rows:
         return cls(dataset, num_train)
 
 
+def row_options(given: FitArguments) -> dict[str, Any]:
+    """The options of `paceline.tune` for arrays.
+
+    Raises:
+        InvalidInput: rows that cannot be used, or a part without any.
+    """
+    rows = Rows.of(given)
+    return {
+        "data": rows.dataset,
+        "batch_size": given.batch_size_for(rows.num_train),
+        "folds": [rows.division],
+        "validation": rows.validation_share,
+        "shuffle": False,
+        "standardize": False,
+        "scale_target": False,
+    }
+
+
 def _arrays(tree: Any) -> Any:
     """Data frames and series as arrays; lists of numbers as one array, as in ``fit``."""
     if hasattr(tree, "to_numpy"):

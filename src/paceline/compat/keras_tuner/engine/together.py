@@ -6,6 +6,7 @@ from typing import Any
 from paceline.api import tune
 from paceline.compat.keras_tuner.engine import callbacks
 from paceline.compat.keras_tuner.engine.alone import RunsAlone
+from paceline.compat.keras_tuner.engine.batches import read_arguments, stream_options
 from paceline.compat.keras_tuner.engine.fit_arguments import FitArguments
 from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameters
 from paceline.compat.keras_tuner.engine.objective import DefaultObjective, MultiObjective
@@ -18,7 +19,7 @@ from paceline.compat.keras_tuner.engine.own_fit import (
     own_arguments,
 )
 from paceline.compat.keras_tuner.engine.project import trained_alone
-from paceline.compat.keras_tuner.engine.rows import Rows
+from paceline.compat.keras_tuner.engine.rows import row_options
 from paceline.compat.keras_tuner.errors import TooManyFailures
 from paceline.core import AllTrialsFailed, InvalidInput, StudyMismatch
 from paceline.report import Study
@@ -62,15 +63,16 @@ def arguments_of(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> d
     _check_tuner(tuner)
     own = _own_arguments(tuner, args, kwargs)
     given = FitArguments.of(own.args, own.kwargs, oracle.objective.name)
-    rows = Rows.of(given)
+    given = read_arguments(given, _recorded(tuner))
     loop = {name: one for name, one in own.loop.items() if name != "epochs" or not oracle.epochs}
     is_halving = oracle.schedule != "full"
     found = {
-        "data": rows.dataset,
+        **(stream_options(given) if given.is_in_batches else row_options(given)),
         "objective": (oracle.objective.name, oracle.objective.direction),
         "epochs": oracle.epochs or given.epochs,
-        "batch_size": given.batch_size,
         "validation_batch_size": given.validation_batch_size,
+        "steps_per_epoch": given.steps_per_epoch,
+        "validation_steps": given.validation_steps,
         "trials": oracle.num_trials,
         "search": oracle.strategy,
         "schedule": oracle.schedule,
@@ -78,11 +80,6 @@ def arguments_of(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> d
         "keep": "best",
         "keep_models": oracle.num_trials or _ALL,
         "repeats": tuner.executions_per_trial,
-        "folds": [rows.division],
-        "validation": rows.validation_share,
-        "shuffle": False,
-        "standardize": False,
-        "scale_target": False,
         "final": tuner.final,
         "display": False if given.verbose == 0 else "auto",
         "callbacks": callbacks.of_search(
@@ -115,6 +112,12 @@ def search_together(tuner: Any, arguments: dict[str, Any]) -> Study:
         if tuner._failure is None:
             raise
         raise TooManyFailures(str(error)) from error  # no build gave a model
+
+
+def _recorded(tuner: Any) -> Any:
+    """The description of the data of a project that exists; None for a new one."""
+    study: Study | None = tuner._study
+    return None if study is None or study.record.created is None else study.record.created.data
 
 
 def _patience(tuner: Any) -> int | None:
