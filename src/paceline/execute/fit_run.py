@@ -128,7 +128,7 @@ def _num_batches(feed: ArrayFeed | StreamFeed) -> int:
     """Training batches of an epoch, with a smaller last one."""
     if isinstance(feed, StreamFeed):
         return len(FitBatches(feed.sources["train"]))
-    return -(-feed.data.num_train // feed.batch_size)
+    return feed.num_steps + ("train_rest" in feed.sizes)
 
 
 def _fit_epoch_of_arrays(
