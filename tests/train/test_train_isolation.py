@@ -1,6 +1,7 @@
 """Networks do not depend on those built before, nor the user's global state on any."""
 
 import random
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -141,6 +142,24 @@ def test_the_users_state_is_restored_after_an_error() -> None:
         with pytest.raises(RuntimeError):
             built(broken)
         assert users_state() == expected
+
+
+def test_threads_that_draw_random_numbers_change_no_weights() -> None:
+    """Python's generator is shared by all threads: those of Dask's workers use it all the time."""
+
+    def disturbed() -> keras.Model:
+        first = keras.layers.Dense(5)
+        other = threading.Thread(target=random.random)
+        other.start()
+        other.join()
+        return network(first)
+
+    keras.utils.set_random_seed(7)
+    expected = [layer.get_weights() for layer in network(keras.layers.Dense(5)).layers]
+    found = [layer.get_weights() for layer in built(disturbed, seed=7).layers]
+    for one, another in zip(expected, found, strict=True):
+        for weights, others in zip(one, another, strict=True):
+            np.testing.assert_array_equal(weights, others)
 
 
 def test_settings_of_a_build_apply_to_its_model_only() -> None:

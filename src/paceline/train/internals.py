@@ -12,6 +12,9 @@
   tenth `AUC()` is ``auc_9``, and has no public way to save and restore the counters. Without it
   metrics have other names in each model. ``keras.src.utils.naming.to_snake_case`` gives the name
   under which a class is counted.
+- ``keras.src.random.seed_generator.python_random``: Python's module `random`, from which Keras
+  draws the seeds of layers, replaced while a network is built and trained. Without it threads that
+  use the module change a network's weights.
 - ``Primitive.get_bind_params``: binds an equation of a jaxpr again, as JAX's own evaluator does.
   Without it a model needs ``fit``.
 - ``uniform``, ``normal`` and ``truncated_normal`` of ``keras.src.backend.random``, ``zeros`` and
@@ -42,6 +45,7 @@ import contextlib
 import functools
 import inspect
 import math
+import random
 import re
 import threading
 from collections import defaultdict
@@ -56,6 +60,7 @@ import psutil
 from jax.extend import core as jex
 from keras.src import backend
 from keras.src.backend.common import global_state
+from keras.src.random import seed_generator
 from keras.src.utils import naming
 
 _NAME_COUNTERS = "object_name_uids"
@@ -113,10 +118,39 @@ def set_name_counters(counters: Mapping[str, int]) -> None:
     global_state.set_global_attribute(_NAME_COUNTERS, defaultdict(int, counters))
 
 
+class _SeedsOfThread(threading.local):
+    """Python's module `random`, as Keras uses it, with a generator of this thread's own if set."""
+
+    own: random.Random | None = None
+
+    def randint(self, low: int, high: int) -> int:
+        return (self.own or random).randint(low, high)
+
+
+_seeds = _SeedsOfThread()
+
+
+def layer_seeds() -> random.Random | None:
+    """The generator from which Keras draws the seeds of layers in this thread; None for Python's."""
+    return _seeds.own if seed_generator.python_random is _seeds else None
+
+
+def set_layer_seeds(own: random.Random | None) -> None:
+    """Sets the generator from which Keras draws the seeds of layers in this thread.
+
+    Python's own is shared by all threads of the process, such as those of a pool or a tracker,
+    whose draws would change the weights of a network that is built meanwhile.
+    """
+    _seeds.own = own
+    seed_generator.python_random = random if own is None else _seeds
+
+
 def seed_all(seed: int) -> None:
     """Seeds all generators, also Keras's global one, which Keras before 3.13 does not reset."""
     keras.utils.set_random_seed(seed)
     global_state.set_global_attribute(_SEED_GENERATOR, None)
+    if (own := layer_seeds()) is not None:
+        own.seed(seed)
 
 
 FIT_HOOKS = ("_make_function", "_get_jax_state", "_get_metrics_result_or_logs", "_should_eval")

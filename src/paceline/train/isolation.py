@@ -44,6 +44,7 @@ class GlobalState(AbstractContextManager["GlobalState"]):
             self._outside = _Values.current()
             if self._inside is None:
                 internals.set_name_counters(self._names)
+                internals.set_layer_seeds(random.Random())
                 internals.seed_all(self._seed)
             else:
                 self._inside.restore()
@@ -87,6 +88,7 @@ class _Values:
     """The values that are swapped, except for TensorFlow's global seed, which cannot be read."""
 
     keras: dict[str, Any]
+    layer_seeds: random.Random | None
     settings: tuple[str, float, str]
     python: Any
     numpy: Any
@@ -97,6 +99,7 @@ class _Values:
         settings = (keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format())
         return cls(
             internals.keras_globals(),
+            internals.layer_seeds(),
             settings,
             random.getstate(),
             np.random.get_state(legacy=False),
@@ -105,6 +108,7 @@ class _Values:
 
     def restore(self) -> None:
         internals.set_keras_globals(self.keras)
+        internals.set_layer_seeds(self.layer_seeds)
         floatx, epsilon, image_data_format = self.settings
         keras.config.set_floatx(floatx)
         keras.config.set_epsilon(epsilon)
