@@ -131,7 +131,7 @@ _seeds = _SeedsOfThread()
 
 
 def layer_seeds() -> random.Random | None:
-    """The generator from which Keras draws the seeds of layers in this thread; None for Python's."""
+    """The generator of the seeds of layers in this thread; None for Python's own."""
     return _seeds.own if seed_generator.python_random is _seeds else None
 
 
