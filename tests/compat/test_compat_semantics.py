@@ -204,6 +204,7 @@ def test_callbacks_do_in_each_trial_what_they_do_in_fit(
     assert min(lengths) < 12
 
 
+@pytest.mark.exhaustive
 def test_a_project_whose_early_stopping_became_patience_goes_on(rows: Rows, tmp_path: Path) -> None:
     """As projects of earlier versions are."""
     import paceline

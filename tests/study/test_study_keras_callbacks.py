@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from paceline.core import InvalidInput, StudyMismatch, StudyWarning, Trial
 from paceline.settings.reproduction import python
 
 EarlyStopping = keras.callbacks.EarlyStopping
-EPOCHS = 12
+EPOCHS = 9
 
 
 def falling(epoch: int, rate: float) -> float:
@@ -62,9 +63,9 @@ def eager(hp: Any) -> keras.Model:
 
 
 def search(
-    callbacks: Sequence[Any], build: Any = classifier, trials: int = 4, **options: Any
+    callbacks: Sequence[Any], build: Any = classifier, trials: int | None = 4, **options: Any
 ) -> paceline.Study:
-    given = {**DATA, "epochs": EPOCHS, "trials": trials, "keep_models": trials, **options}
+    given = {**DATA, "epochs": EPOCHS, "trials": trials, "keep_models": 9, **options}
     return paceline.tune(build, objective="val_loss", callbacks=callbacks, **given)
 
 
@@ -92,7 +93,7 @@ def check_against_fit(
     ],
 )
 def test_trials_stop_where_fit_stops_with_its_rates_and_weights(build: Any, merge: bool) -> None:
-    study = search(all_kinds(), build, merge=merge)
+    study = search(all_kinds(), build, trials=3 if build is classifier else 2, merge=merge)
     check_against_fit(study, build, all_kinds, study.trials)
     lengths = {len(trial.measurements) for trial in study.trials}
     assert min(lengths) < EPOCHS
@@ -137,12 +138,15 @@ class _Stop(paceline.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("own", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
-def test_counters_continue_after_pauses_and_interruptions(tmp_path: Path, own: bool) -> None:
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("own", "repeats"), [(False, 1), (True, 1), (False, 2)])
+def test_counters_continue_after_pauses_and_interruptions(
+    tmp_path: Path, own: bool, repeats: int
+) -> None:
     def callbacks() -> list[Any]:
         return [*all_kinds(), *([Own(most=8)] if own else [])]
 
-    asked: Any = {"trials": 6, "schedule": "halving", "study": tmp_path / "a"}
+    asked: Any = {"trials": 6, "schedule": "halving", "repeats": repeats, "study": tmp_path / "a"}
     with pytest.raises(KeyboardInterrupt):
         search([*callbacks(), _Stop()], **asked)
     again = search(callbacks(), **asked)
@@ -154,11 +158,12 @@ def test_counters_continue_after_pauses_and_interruptions(tmp_path: Path, own: b
         assert [dict(m.metrics) for m in one.measurements] == [
             pytest.approx(dict(m.metrics), abs=1e-6) for m in other.measurements
         ]
-    if not own:
+    if not own and repeats == 1:
         done = [trial for trial in again.trials if trial.state == "completed"]
         check_against_fit(again, classifier, callbacks, done[:2])
 
 
+@pytest.mark.exhaustive
 def test_a_study_knows_its_callbacks(tmp_path: Path) -> None:
     asked: Any = {"epochs": 2, "trials": 1, "study": tmp_path / "s"}
     study = search([EarlyStopping(patience=4, restore_best_weights=True)], **asked)
@@ -172,6 +177,7 @@ def test_a_study_knows_its_callbacks(tmp_path: Path) -> None:
     assert f"callbacks=[{text}]" in python(more.settings, more.space, {})
 
 
+@pytest.mark.exhaustive
 def test_callbacks_with_functions_are_passed_again(tmp_path: Path) -> None:
     study = search(
         [keras.callbacks.LearningRateScheduler(falling)], epochs=1, trials=1, study=tmp_path / "s"
@@ -181,6 +187,7 @@ def test_callbacks_with_functions_are_passed_again(tmp_path: Path) -> None:
         search([], epochs=1, trials=2, study=tmp_path / "s")
 
 
+@pytest.mark.exhaustive
 def test_files_have_a_place_for_each_trial(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     study = search(
@@ -234,6 +241,7 @@ def test_callbacks_that_cannot_be_used(callbacks: Any, message: str) -> None:
         search(callbacks)
 
 
+@pytest.mark.exhaustive
 def test_a_metric_that_is_not_measured_is_a_warning_that_lists_those_there_are() -> None:
     with pytest.warns(StudyWarning, match="are accuracy, loss, val_accuracy, val_loss.*'val_acc"):
         study = search([EarlyStopping("val_acc", mode="max")], epochs=1, trials=1)
@@ -254,10 +262,10 @@ def bad_rate(epoch: int, rate: float) -> float:
 def test_a_callback_that_raises_fails_its_trial() -> None:
     with pytest.raises(paceline.AllTrialsFailed, match="disk full in epoch 0"):
         search([Raises()], trials=1)
-    study = search([keras.callbacks.LearningRateScheduler(bad_rate)], epochs=2, trials=6)
+    study = search([keras.callbacks.LearningRateScheduler(bad_rate)], epochs=2, trials=4)
     failed = {trial.number for trial in study.trials if trial.state == "failed"}
     assert failed == {one.number for one in study.trials if float(one.config["rate"]) > 0.1}
-    assert 0 < len(failed) < 6
+    assert 0 < len(failed) < 4
     assert "no such rate" in (study.trials[min(failed)].error or "")
 
 
@@ -277,6 +285,7 @@ def test_a_learning_rate_that_is_a_schedule_is_the_error_of_keras() -> None:
         search([keras.callbacks.LearningRateScheduler(falling)], scheduled, trials=1)
 
 
+@pytest.mark.exhaustive
 def test_fresh_trainings_have_no_early_stopping_and_the_model_has_the_rates_of_its_trial() -> None:
     study = search(all_kinds(), trials=2, final=2, refit=True)
     final = study.record.final
@@ -295,6 +304,7 @@ def test_a_function_is_told_to_pass_them_itself() -> None:
         paceline.optimize(lambda hp: hp.Float("x", 0, 1), "max", callbacks=[EarlyStopping()])
 
 
+@pytest.mark.exhaustive
 def test_model_checkpoints_of_lanes_have_the_weights_of_fit(tmp_path: Path) -> None:
     def checkpoints(path: Path) -> list[keras.callbacks.Callback]:
         kind = keras.callbacks.ModelCheckpoint
@@ -319,3 +329,34 @@ def test_model_checkpoints_of_lanes_have_the_weights_of_fit(tmp_path: Path) -> N
         model.load_weights(theirs / "03.weights.h5")
         for mine, other in zip(loaded, model.get_weights(), strict=True):
             np.testing.assert_allclose(mine, other, atol=2e-5)
+
+
+@pytest.mark.exhaustive
+def test_shorter_trials_are_read_off_longer_ones_with_the_weights_that_fit_restores() -> None:
+    epochs = paceline.Choice([2, 5, 9])
+    fixed = {"rate": 0.3}
+    study = search(all_kinds(), trials=None, epochs=epochs, search="grid", fixed=fixed)
+    trained = [trial for trial in study.trials if trial.prefix_of is None]
+    assert len(trained) == 3
+    for trial in study.trials:
+        whole = replace(trial, config={**trial.config, **fixed})
+        model, history = fitted(classifier, whole, all_kinds(), trial.epochs)
+        assert len(trial.measurements) == len(history["loss"])
+        assert (trial.number in study.record.early_ends) == (len(history["loss"]) < trial.epochs)
+        for ours, other in zip(study.model(trial).get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_allclose(ours, other, atol=2e-5)
+
+
+@pytest.mark.exhaustive
+def test_in_other_processes_they_do_the_same() -> None:
+    def schedule(epoch: int, rate: float) -> float:
+        return rate * 0.9
+
+    given = [*all_kinds(), keras.callbacks.LearningRateScheduler(schedule)]
+    here = search(given, trials=3)
+    there = search(given, trials=3, executor="processes", workers=2)
+    for one, other in zip(here.trials, there.trials, strict=True):
+        assert [dict(m.metrics) for m in one.measurements] == [
+            dict(m.metrics) for m in other.measurements
+        ]
+    assert here.record.early_ends == there.record.early_ends

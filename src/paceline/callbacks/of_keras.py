@@ -3,7 +3,8 @@
 | callback | becomes |
 | --- | --- |
 | ``CSVLogger``, ``TensorBoard`` | a callback of Paceline that writes what was measured |
-| ``History``, ``ProgbarLogger``, ``TerminateOnNaN``, ``BackupAndRestore`` | nothing |
+| ``History``, ``ProgbarLogger``, ``TerminateOnNaN``, ``BackupAndRestore``, ``SwapEMAWeights`` | \
+nothing |
 | all others | part of each training, see `paceline.train.keras_callbacks` |
 """
 
@@ -18,7 +19,7 @@ from paceline.core import InvalidInput, shown
 from paceline.exporters.tensorboard_logs import TensorBoard
 
 _PACKAGES = ("keras", "tf_keras", "tensorflow")
-_NO_EFFECT = ("History", "ProgbarLogger", "TerminateOnNaN", "BackupAndRestore")
+_NO_EFFECT = ("History", "ProgbarLogger", "TerminateOnNaN", "BackupAndRestore", "SwapEMAWeights")
 _OF_TRAINING = {
     "histogram_freq": 0,
     "write_images": False,

@@ -287,8 +287,9 @@ class _Trainings:
             return replace(failed, number=trial)
         scores = tuple(end.score for end in ended if end.score is not None)
         epoch = round(statistics.fmean(end.best_epoch or 0 for end in ended))
+        reason = "; ".join(dict.fromkeys(end.reason for end in ended if end.reason))
         return TrialEnded(
-            trial, TrialState.COMPLETED, statistics.fmean(scores), epoch, ended[0].reason, scores
+            trial, TrialState.COMPLETED, statistics.fmean(scores), epoch, reason, scores
         )
 
 

@@ -188,7 +188,7 @@ class TrainingRun:
         is_last = self._keeps_last or self.best_leaves is None
         kept = leaves() if is_last else self.best_leaves or ()
         self._open = [job for job in self._open if job not in ending]
-        events += [self._complete(job, reason) for job in ending]
+        events += [self._complete(job, reason if job.epochs > epoch else "") for job in ending]
         return events, {job.trial: kept for job in ending if math.isfinite(self._score()[0])}
 
     def fail(self, reason: str) -> list[Event]:

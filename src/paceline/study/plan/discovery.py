@@ -143,6 +143,8 @@ def _check_metrics(
             shapes = trace(model, feed).log_shapes
     except CannotTrace:
         return callbacks
+    if callbacks.need_fit:  # they may add metrics
+        return callbacks
     check_objective(metric, shapes)
     return callbacks.with_metrics(shapes) if is_monitored else callbacks
 

@@ -52,8 +52,8 @@ class StudyCallbacks:
             warnings.warn(text, StudyWarning, stacklevel=depth_of_caller())
 
     @property
-    def see_epochs(self) -> bool:
-        """Whether a training may depend on how many epochs it has."""
+    def need_fit(self) -> bool:
+        """Whether they are called by ``fit`` alone; then they see how many epochs there are."""
         if not self.all:
             return False
         from paceline.train.keras_callbacks import fit_reason

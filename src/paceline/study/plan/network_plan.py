@@ -260,7 +260,7 @@ def plan_networks(definition: Definition) -> NetworkPlan:
         found,
         discovered.structural,
         discovered.sizes,
-        not (discovered.reads_epochs or discovered.callbacks.see_epochs),
+        not (discovered.reads_epochs or discovered.callbacks.need_fit),
         (*data.notes, *counted, *inferred_notes(found), *discovered.notes),
         schedule,
         discovered.callbacks,
