@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-exhaustive test-all test-versions package lint bench format clean
+.PHONY: demo test test-exhaustive test-all test-tensorflow test-versions package lint bench format clean
 
 # The oldest versions that pyproject.toml allows, and the newest that exist, on the newest Python that is here.
 OLDEST := jax==0.8.0 jaxlib==0.8.0 keras==3.12.0
@@ -25,6 +25,15 @@ test-exhaustive: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m exhaustive $(PYTEST_OPTIONS)
 
 test-all: test test-exhaustive
+
+# The tests of data of TensorFlow and PyTorch, which are too large for the environment of all others.
+test-tensorflow: .venvs/tensorflow/.installed
+	.venvs/tensorflow/bin/python -m pytest tests/data/test_data_tensorflow.py tests/data/test_data_torch.py
+
+.venvs/tensorflow/.installed: pyproject.toml
+	$(PYTHON) -m venv .venvs/tensorflow
+	.venvs/tensorflow/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' tensorflow-cpu torch
+	touch $@
 
 test-versions: .venvs/oldest/.installed .venvs/newest/.installed
 	for each in oldest newest; do \

