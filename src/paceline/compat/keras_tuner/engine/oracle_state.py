@@ -173,9 +173,11 @@ class OracleState(Stateful):
         Raises:
             KeyError: there is none.
         """
-        if trial_id in self.trials or not self.trials:
-            return self.trials[str(trial_id)]
-        return self.trials[str(trial_id).zfill(len(next(iter(self.trials))))]
+        text = str(trial_id)
+        if text not in self.trials and text.isdecimal():  # with or without leading zeros
+            same = (one for one in self.trials if one.isdecimal() and int(one) == int(text))
+            text = next(same, text)
+        return self.trials[text]
 
     def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
         """The trials with the best scores, the best first; then those without one."""

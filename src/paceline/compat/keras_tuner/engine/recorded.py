@@ -5,6 +5,7 @@ The oracle's own files say how the search continues; the study has what was meas
 """
 
 import time
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -45,6 +46,8 @@ class StudyOfTrials:
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:
+        for trial_id in self._oracle.end_order:  # a process may have been killed before it wrote
+            self.take(self._oracle.trials[trial_id])
         return self
 
     def __exit__(
@@ -93,11 +96,16 @@ class StudyOfTrials:
 class _Writer(OpenStudy):
     """A study whose trials are chosen elsewhere."""
 
+    @cached_property
+    def _written(self) -> set[str]:
+        return {one.origin for one in self.record.trials.values()}
+
     def add(self, trial: Trial, config: Configuration, space: Space, seconds: float) -> None:
         """Writes a trial that has ended, unless it was written before."""
         origin = f"trial {trial.trial_id}"
-        if any(one.origin == origin for one in self.trials):
+        if origin in self._written:
             return
+        self._written.add(origin)
         events: list[Event] = []
         if space != self.record.space:
             events.append(SpaceChanged(space.to_json()))

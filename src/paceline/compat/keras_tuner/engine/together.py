@@ -129,10 +129,6 @@ def _patience(tuner: Any) -> int | None:
 def _check_tuner(tuner: Any) -> None:
     """Refuses what can only be done for one trial after the other."""
     name, oracle = type(tuner).__name__, tuner.oracle
-    if trained_alone(tuner._path) and not tuner._to_clear:
-        raise RunsAlone("those of this project have done so before")
-    if oracle.trials and not tuner._searched and tuner._study is None:
-        raise RunsAlone("the oracle has trials already")
     if vars(type(oracle)).get("strategy") is None:
         raise RunsAlone(f"{type(oracle).__name__} chooses each of them")
     if isinstance(oracle.objective, DefaultObjective | MultiObjective):
@@ -141,6 +137,10 @@ def _check_tuner(tuner: Any) -> None:
         raise RunsAlone(f"{name} defines {hook}")
     if tuner.hypermodel is None:
         raise RunsAlone(f"{name}.run_trial has no hypermodel")
+    if trained_alone(tuner._path) and not tuner._to_clear:
+        raise RunsAlone("those of this project have done so before")
+    if oracle.trials and tuner._study is None:
+        raise RunsAlone("the oracle has trials already")
 
 
 def _own_arguments(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> OwnArguments:

@@ -1,0 +1,285 @@
+"""Trials that run one after the other: tuners, oracles and trainings of the user's own."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+from tests.compat.conftest import classifier
+
+import paceline
+import paceline.compat.keras_tuner as kt
+from paceline.core import InvalidInput, StudyWarning, TrialState
+
+pytestmark = pytest.mark.filterwarnings("ignore:Trials train one after the other")
+
+
+@pytest.fixture(autouse=True)
+def _in_a_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("paceline.compat.keras_tuner.engine.options.said", set())
+
+
+class Parabola(kt.RandomSearch):
+    """Trains nothing: a function of hyperparameters that it defines itself."""
+
+    fails_at: int | None = None
+    error: type[BaseException] = ValueError
+
+    def run_trial(self, trial: kt.Trial, shift: float = 0.2, **kwargs: Any) -> Any:
+        hp = trial.hyperparameters
+        a = hp.Float("a", -1, 1)
+        hp.Choice("kind", ["x", "y"])
+        with hp.conditional_scope("kind", ["y"]):
+            more = hp.Int("more", 1, 5)
+        if len(self.oracle.start_order) == self.fails_at:
+            raise self.error("no luck")
+        return (a - shift) ** 2 + (more or 0)
+
+
+def test_a_run_trial_of_ones_own_is_a_study() -> None:
+    tuner = Parabola(max_trials=7, seed=3)
+    with pytest.warns(StudyWarning, match="Trials train one after the other.*not one metric"):
+        tuner.search(shift=0.2, verbose=0)
+    best = tuner.oracle.get_best_trials()[0]
+    assert best.score == pytest.approx(
+        (best.hyperparameters["a"] - 0.2) ** 2 + best.hyperparameters.values.get("more", 0)
+    )
+    study = paceline.load_study("untitled_project")
+    assert study.best.score == best.score == tuner.study.best.score
+    assert study.best.config == best.hyperparameters.values
+    assert [one.score for one in study.trials] == [
+        one.score for one in tuner.oracle.trials.values()
+    ]
+    assert {len(one.config) for one in study.trials} == {2, 3}
+    assert study.report().exists()
+    with pytest.raises(InvalidInput, match="are run by its user"):
+        paceline.resume("untitled_project")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, kt.errors.FatalError])
+def test_a_search_that_was_ended_continues(error: type[BaseException]) -> None:
+    tuner = Parabola(max_trials=5, seed=3)
+    tuner.fails_at, tuner.error = 3, error
+    with pytest.raises(error):
+        tuner.search(verbose=0)
+    again = Parabola(max_trials=5, seed=3)
+    assert again.remaining_trials == 2
+    again.search(verbose=0)
+    whole = Parabola(max_trials=5, seed=3, project_name="whole")
+    whole.search(verbose=0)
+    values = [one.hyperparameters.values for one in again.oracle.trials.values()]
+    assert values[1:] == [one.hyperparameters.values for one in whole.oracle.trials.values()][1:]
+    assert [one.number for one in again.study.trials] == [0, 1, 2, 3, 4]
+    assert len(Parabola(max_trials=5).study.trials) == 5
+
+
+def test_what_a_killed_process_has_not_written_is_added() -> None:
+    tuner = Parabola(max_trials=3, seed=3)
+    tuner.search(verbose=0)
+    for file in Path("untitled_project").glob("study.db*"):
+        file.unlink()
+    again = Parabola(max_trials=4, seed=3)
+    again.search(verbose=0)
+    assert len(again.study.trials) == 4
+
+
+def test_trials_that_fail_are_repeated_and_recorded(capsys: pytest.CaptureFixture[str]) -> None:
+    calls = []
+
+    class Sometimes(kt.GridSearch):
+        def run_trial(self, trial: kt.Trial, **kwargs: Any) -> Any:
+            value = trial.hyperparameters.Int("n", 1, 4)
+            calls.append(value)
+            if value == 2:
+                raise ValueError(f"not {value}")
+            if value == 3:
+                raise kt.errors.FailedTrialError("never 3")
+            return float("nan") if value == 4 else value
+
+    tuner = Sometimes(max_retries_per_trial=2, max_consecutive_failed_trials=9)
+    tuner.search()
+    assert calls == [1, 2, 2, 2, 3, 4, 4, 4]
+    states = [one.state for one in tuner.study.trials]
+    assert states == [TrialState.COMPLETED, *[TrialState.FAILED] * 3]
+    assert "ValueError: not 2" in str(tuner.oracle.get_trial("0001").message)
+    assert "not 2" in str(tuner.study.trials[1].error)
+    assert "Search: Running Trial #4" in capsys.readouterr().out
+    calls.clear()
+    with pytest.raises(RuntimeError, match=r"(?s)consecutive failures: 2 .*never 3"):
+        Sometimes(max_consecutive_failed_trials=2, project_name="q").search(verbose=0)
+
+
+class Descent(kt.Oracle):
+    """An oracle of the user's own."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        done = [one for one in self.trials.values() if one.score is not None]
+        if len(done) == 4:
+            return {"status": "STOPPED"}
+        last = done[-1].hyperparameters["a"] if done else 1.0
+        return {"status": "RUNNING", "values": {"a": last / 2}}
+
+
+def test_an_oracle_of_ones_own_and_a_base_tuner() -> None:
+    ended: list[str] = []
+
+    class Square(kt.BaseTuner):
+        def run_trial(self, trial: kt.Trial, *args: Any) -> dict[str, float]:
+            model = self.hypermodel.build(trial.hyperparameters)
+            self.save_model(trial.trial_id, model)
+            return {"score": -(model**2), "other": 1.0}
+
+        def save_model(self, trial_id: str, model: Any, step: int = 0) -> None:
+            Path(self.get_trial_dir(trial_id), "model").write_text(str(model))
+
+        def load_model(self, trial: kt.Trial) -> Any:
+            return float(Path(self.get_trial_dir(trial.trial_id), "model").read_text())
+
+        def on_trial_end(self, trial: kt.Trial) -> None:
+            super().on_trial_end(trial)
+            ended.append(trial.trial_id)
+
+    tuner = Square(
+        oracle=Descent(kt.Objective("score", "max"), max_trials=9),
+        hypermodel=lambda hp: hp.Float("a", 0, 1),
+    )
+    tuner.search()
+    assert tuner.get_best_models(2) == [0.0625, 0.125]
+    assert ended == ["0", "1", "2", "3"]
+    assert tuner.study.best.score == -(0.0625**2)
+    assert dict(tuner.study.best.measurements[0].metrics) == {"score": -(0.0625**2), "other": 1.0}
+
+
+def test_a_tuner_of_estimators() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 4))
+    y = x @ [1.0, 2.0, 0.0, 0.0] + 0.1 * rng.normal(size=60)
+    tuner = kt.SklearnTuner(
+        kt.oracles.BayesianOptimizationOracle(kt.Objective("score", "max"), max_trials=5, seed=1),
+        lambda hp: Ridge(hp.Float("alpha", 1e-3, 1e3, sampling="log")),
+        directory="runs",
+    )
+    tuner.search(x, y, sample_weight=np.ones(60))
+    best = tuner.get_best_hyperparameters()[0]["alpha"]
+    assert best < 10
+    assert tuner.get_best_models()[0].score(x, y) > 0.9
+    assert len(tuner.study.trials) == 5
+    again = kt.SklearnTuner(tuner.oracle, tuner.hypermodel, directory="runs")
+    with pytest.raises(InvalidInput, match="Fit it again"):
+        again.get_best_models()
+
+
+class Hooked(kt.Hyperband):
+    """Calls a method of its own after each epoch, so that trials train through fit."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.epochs: list[tuple[str, int]] = []
+        super().__init__(*args, **kwargs)
+
+    def on_epoch_end(self, trial: kt.Trial, model: Any, epoch: int, logs: Any = None) -> None:
+        self.epochs.append((trial.trial_id, epoch))
+
+
+@pytest.mark.exhaustive
+def test_networks_that_train_alone(rows: Any) -> None:
+    x, y = rows
+    tuner = Hooked(classifier, "val_loss", max_epochs=3, factor=2, seed=0)
+    with pytest.warns(StudyWarning, match="Hooked defines on_epoch_end"):
+        tuner.search(x[:90], y[:90], validation_data=(x[90:], y[90:]), verbose=0)
+    trials = list(tuner.oracle.trials.values())
+    rounds = [one.hyperparameters.values["tuner/round"] for one in trials]
+    assert rounds == [0, 0, 0, 1, 1, 0, 0, 0]
+    assert [epoch for name, epoch in tuner.epochs if name == trials[3].trial_id] == [2]
+    for model, trial in zip(tuner.get_best_models(8), tuner.oracle.get_best_trials(8), strict=True):
+        found = model.evaluate(x[90:], y[90:], verbose=0, return_dict=True)["loss"]
+        assert found == pytest.approx(trial.score, abs=1e-5)
+    again = Hooked(classifier, "val_loss", max_epochs=3, factor=2, seed=0)
+    assert again.get_best_hyperparameters()[0].values == tuner.get_best_hyperparameters()[0].values
+    found = again.get_best_models()[0].evaluate(x[90:], y[90:], verbose=0)[0]
+    assert found == pytest.approx(tuner.study.best.score, abs=1e-5)
+
+
+class Weighted(kt.HyperModel):
+    """Trains in a way of its own, with a hyperparameter that no argument of fit has."""
+
+    def build(self, hp: Any) -> keras.Model:
+        return classifier(hp)
+
+    def fit(self, hp: Any, model: Any, x: Any, y: Any, **kwargs: Any) -> dict[str, float]:
+        weight = hp.Float("weight", 0.5, 2.0)
+        history = model.fit(x, y, sample_weight=np.full(len(x), weight), **kwargs)
+        return {"score": min(history.history["loss"]) / weight, "weight": weight}
+
+
+@pytest.mark.exhaustive
+def test_a_fit_of_ones_own(rows: Any) -> None:
+    tuner = kt.RandomSearch(
+        Weighted(), kt.Objective("score", "min"), max_trials=2, seed=1, executions_per_trial=2
+    )
+    tuner.search(*rows, epochs=1, batch_size=60, verbose=0)
+    assert {"units", "learning_rate", "weight"} == set(tuner.study.space.names)
+    trial = tuner.oracle.get_best_trials()[0]
+    assert len(trial.metrics.get_history("score")[0].value) == 1
+    assert math.isfinite(trial.score or math.nan)
+    assert trial.metrics.get_last_value("weight") == trial.hyperparameters["weight"]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(
+    ("objective", "given"),
+    [
+        ("loss", {}),
+        (["val_loss", kt.Objective("val_accuracy", "max")], {"validation_split": 0.25}),
+        ("val_loss", {"validation_split": 0.25, "initial_epoch": 1}),
+    ],
+)
+def test_objectives_and_arguments_that_only_fit_knows(
+    rows: Any, objective: Any, given: dict[str, Any]
+) -> None:
+    tuner = kt.RandomSearch(classifier, objective, max_trials=2, seed=1)
+    tuner.search(*rows, epochs=2, batch_size=60, verbose=0, **given)
+    trial = tuner.oracle.get_best_trials()[0]
+    if isinstance(objective, list):
+        logs = {name: trial.metrics.get_last_value(name) for name in ("val_loss", "val_accuracy")}
+        expected = (logs["val_loss"] or 0) - (logs["val_accuracy"] or 0)
+        assert trial.score == pytest.approx(expected, abs=1e-5)
+        assert tuner.study.best.score == trial.score
+    assert tuner.get_best_models()[0].layers[0].units == trial.hyperparameters["units"]
+
+
+def test_what_training_returns_is_checked(rows: Any) -> None:
+    class Returns(kt.RandomSearch):
+        def run_trial(self, trial: kt.Trial, result: Any) -> Any:
+            trial.hyperparameters.Int("n", 1, 9)
+            return result
+
+    def search(objective: Any, result: Any) -> None:
+        Returns(objective=objective, max_trials=1, overwrite=True).search(result)
+
+    for objective, result, message in (
+        (None, None, "Did you forget to return"),
+        (None, {"loss": 1.0}, "single float"),
+        ("loss", "text", "to be one of float"),
+        ("loss", {"accuracy": 1.0}, "specified objective, loss"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            search(objective, result)
+    search("loss", [{"loss": 1.0}, {"loss": np.float32(3.0)}])
+    assert paceline.load_study("untitled_project").best.score == 2.0
+
+
+@pytest.mark.exhaustive
+def test_a_project_that_trained_together_is_not_continued_alone(rows: Any) -> None:
+    given: Any = {"epochs": 1, "batch_size": 60, "validation_split": 0.25, "verbose": 0}
+    kt.RandomSearch(classifier, "val_loss", 1, seed=1).search(*rows, **given)
+    with pytest.raises(InvalidInput, match="have trained together, and this search cannot"):
+        kt.RandomSearch(classifier, "val_loss", 2).search(*rows, initial_epoch=1, **given)
+
+
+def test_names_of_the_interface() -> None:
+    with pytest.raises(AttributeError, match="Nonsense"):
+        _ = kt.Nonsense  # type: ignore[attr-defined]
