@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+import paceline
+from paceline.compat.keras_tuner.engine.fit_arguments import FitArguments
+from paceline.compat.keras_tuner.engine.rows import Rows
 from paceline.schedule import KerasTunerHyperband
 
 SCRIPTS = Path(__file__).with_name("scripts")
@@ -81,6 +84,12 @@ def test_hyperband_on_images() -> None:
     x, y = found["x_train"][42:], found["y_train"][42:]
     score = found["model"].evaluate(x, y, verbose=0, return_dict=True)["loss"]
     assert score == pytest.approx(tuner.oracle.get_best_trials()[0].score, abs=1e-5)
+    given = FitArguments(found["x_train"], found["y_train"], validation_split=0.3)
+    rows = Rows.of(given)
+    study = paceline.resume(
+        "hyper/untitled_project", found["build"], rows.dataset, folds=[rows.division], trials=7
+    )
+    assert len(study.trials) == 7
     again = tuner._model(stopped)  # its weights are not kept, so it is trained again
     score = again.evaluate(x, y, verbose=0, return_dict=True)["loss"]
     assert score == pytest.approx(shown.score, abs=1e-5)

@@ -11,6 +11,7 @@ from paceline.compat.keras_tuner.engine.alone import RunsAlone
 from paceline.compat.keras_tuner.engine.backend import say_backend
 from paceline.compat.keras_tuner.engine.base_tuner import BaseTuner
 from paceline.compat.keras_tuner.engine.compiling import check_model, compile_again
+from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameter, HyperParameters
 from paceline.compat.keras_tuner.engine.hyperparameters.in_search import (
     Entries,
     SearchedHyperParameters,
@@ -166,18 +167,22 @@ class Tuner(BaseTuner):
 
     def _build_together(self, definitions: Definitions) -> Any:
         """The model of a trial that trains together with others."""
+        oracle = self.oracle
         entries = Entries(
-            self.oracle.given, self.oracle.allow_new_entries, self.oracle.tune_new_entries
+            oracle.given, oracle.allow_new_entries, oracle.tune_new_entries, self._found
         )
         hp = SearchedHyperParameters(definitions, entries)
         try:
-            model = check_model(self._build_hypermodel(hp), self.max_model_size)
+            return check_model(self._build_hypermodel(hp), self.max_model_size)
         except FailedTrialError as error:
             self._failure = error
             raise
+
+    def _found(self, one: HyperParameter) -> None:
+        """Adds a hyperparameter that a build has asked for to the space of the oracle."""
         with self._lock:
-            self.oracle.update_space(hp)
-        return model
+            if not self.oracle.hyperparameters._exists(one.name, one.conditions):
+                self.oracle.update_space(HyperParameters.with_values([one], {}))
 
     def _deepcopy_callbacks(self, callbacks: Any) -> list[Any]:
         try:

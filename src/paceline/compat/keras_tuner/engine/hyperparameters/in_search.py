@@ -1,5 +1,6 @@
 """The ``hp`` of one build in a search whose trials train together."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,13 @@ class Entries:
     Attributes:
         given: those of its argument ``hyperparameters``, which replace those of ``build``.
         allow_new, tune_new: whether ``build`` may define others, and whether these are tuned.
+        on_found: is called with each hyperparameter that a build asks for.
     """
 
     given: HyperParameters | None = None
     allow_new: bool = True
     tune_new: bool = True
+    on_found: Callable[[HyperParameter], None] | None = None
 
 
 class SearchedHyperParameters(HyperParameters):
@@ -56,6 +59,8 @@ class SearchedHyperParameters(HyperParameters):
         self._check_name(one)
         value = self._found(one)
         self._add(one)
+        if self._entries.on_found is not None:
+            self._entries.on_found(one)
         if value is not None:
             self.values[one.name] = self._from_search[one.name] = value
         return value
