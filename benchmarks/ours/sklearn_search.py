@@ -56,7 +56,7 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
     search.fit(found["x"], found["y"])
     seconds = time.perf_counter() - began
     score = search.score(found["x_test"], found["y_test"])
-    return {"seconds": seconds, "best_score": search.best_score_, "score": score}
+    return {"seconds": seconds, "best_score": float(search.best_score_), "score": float(score)}
 
 
 if __name__ == "__main__":

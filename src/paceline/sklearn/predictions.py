@@ -1,7 +1,11 @@
-"""Predictions of many trained models of few structures, each structure compiled once."""
+"""Predictions of many trained models of few structures, each structure traced once.
+
+Keras compiles ``predict`` for each model, which takes longer than to train a small one. Here the
+network is evaluated by NumPy where that knows all its operations, else compiled once.
+"""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,22 +14,29 @@ import keras
 import numpy as np
 
 from paceline.train.array_feed import to_fit_dtype
+from paceline.train.constant_lifting import INLINED
 from paceline.train.fit_only import is_overridden
-from paceline.train.internals import layers_of
+from paceline.train.internals import ClosedJaxpr, Jaxpr, layers_of
+from paceline.train.numpy_evaluation import evaluate_with_numpy
+from paceline.train.numpy_primitives import numpy_function
 
 _ROWS = 1024  # of a batch: large enough to keep a core busy, and padded at the end
+_SLOW = {"conv_general_dilated", "reduce_window_max", "reduce_window_sum"}  # with NumPy
 _OWN = ("predict", "predict_step", "make_predict_function")
+
+Forward = Callable[[Sequence[Any], Any], Any]
+"""A network: from its variables and a batch to its outputs."""
 
 
 class Predictor:
-    """Predicts with trained models; models of one structure share the compiled function."""
+    """Predicts with trained models; models of one structure share what was traced."""
 
     def __init__(self) -> None:
-        self._functions: dict[object, Callable[..., Any]] = {}
+        self._networks: dict[object, Forward] = {}
 
     @contextmanager
     def used_by(self, model: keras.Model) -> Iterator[None]:
-        """While the block runs, ``model.predict`` predicts with the shared function.
+        """While the block runs, ``model.predict`` predicts with what is shared.
 
         Models that predict in a way of their own keep it.
         """
@@ -37,7 +48,7 @@ class Predictor:
 
         def predict(x: Any, batch_size: Any = None, verbose: Any = "auto", **given: Any) -> Any:
             inputs = _inputs(x)
-            if inputs is None or any(value is not None for value in given.values()):
+            if inputs is None or any(given.values()):  # such as callbacks
                 return original(x, batch_size=batch_size, verbose=verbose, **given)
             return self._predict(key, model, inputs)
 
@@ -48,18 +59,50 @@ class Predictor:
             del vars(model)["predict"]
 
     def _predict(self, key: str, model: keras.Model, inputs: Any) -> Any:
-        forward = self._functions.get(key)
-        if forward is None:
+        variables = [*model.trainable_variables, *model.non_trainable_variables]
+        values = [np.asarray(variable.value) for variable in variables]
+        outputs = []
+        for batch, count in _batches(inputs):
+            shapes = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), batch)
+            network = self._networks.get((key, repr(shapes)))
+            if network is None:
+                network = self._networks[key, repr(shapes)] = _network(model, values, batch)
+            out = network(values, batch)
+            outputs.append(jax.tree.map(lambda leaf, n=count: np.asarray(leaf)[:n], out))
+        return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
-            def call(trainable: Any, others: Any, x: Any) -> Any:
-                return model.stateless_call(trainable, others, x, training=False)[0]
 
-            forward = self._functions[key] = jax.jit(call)
-        trainable = [variable.value for variable in model.trainable_variables]
-        others = [variable.value for variable in model.non_trainable_variables]
-        outputs = [(forward(trainable, others, batch), count) for batch, count in _batches(inputs)]
-        parts = [jax.tree.map(lambda a, n=n: np.asarray(a)[:n], out) for out, n in outputs]
-        return jax.tree.map(lambda *each: np.concatenate(each), *parts)
+def _network(model: keras.Model, values: Sequence[Any], batch: Any) -> Forward:
+    """The network of a model, for batches of one shape."""
+    num_trainable = len(model.trainable_variables)
+
+    def forward(variables: Sequence[Any], x: Any) -> Any:
+        trainable, others = variables[:num_trainable], variables[num_trainable:]
+        return model.stateless_call(trainable, others, x, training=False)[0]
+
+    traced, shapes = jax.make_jaxpr(forward, return_shape=True)(values, batch)
+    if not _is_known_to_numpy(traced.jaxpr):
+        return jax.jit(forward)
+    tree = jax.tree.structure(shapes)
+
+    def evaluate(variables: Sequence[Any], x: Any) -> Any:
+        outputs = evaluate_with_numpy(traced, [*variables, *jax.tree.leaves(x)])
+        return jax.tree.unflatten(tree, outputs)
+
+    return evaluate
+
+
+def _is_known_to_numpy(jaxpr: Jaxpr) -> bool:
+    """Whether NumPy evaluates all operations at once, without loops."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name in INLINED:
+            bodies = [one for one in equation.params.values() if isinstance(one, ClosedJaxpr | Jaxpr)]
+            inner = [getattr(body, "jaxpr", body) for body in bodies]
+            if len(inner) != 1 or not _is_known_to_numpy(inner[0]):
+                return False
+        elif equation.primitive.name in _SLOW or numpy_function(equation.primitive.name) is None:
+            return False
+    return True
 
 
 def _batches(inputs: Any) -> Iterator[tuple[Any, int]]:
