@@ -1,5 +1,6 @@
 """The searches around Keras networks: folds and candidates train together."""
 
+import warnings
 from typing import Any
 
 import keras
@@ -7,8 +8,13 @@ import numpy as np
 import pytest
 from keras import layers
 from sklearn import datasets, model_selection
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from paceline.sklearn import GridSearchCV, RandomizedSearchCV
+from paceline.core import StudyWarning
+from paceline.sklearn import BayesSearchCV, GridSearchCV, RandomizedSearchCV, SearchCV
+
 
 scikeras = pytest.importorskip("scikeras.wrappers")
 
@@ -22,18 +28,6 @@ def regression(units: int = 4, rate: float = 0.01, activation: str = "tanh") -> 
         [keras.Input((5,)), layers.Dense(units, activation=activation), layers.Dense(1)]
     )
     model.compile(keras.optimizers.Adam(rate), "mse", metrics=["mae"])
-    return model
-
-
-def classes(meta: Any, units: int = 4) -> keras.Model:
-    model = keras.Sequential(
-        [
-            keras.Input((meta["n_features_in_"],)),
-            layers.Dense(units, activation="relu"),
-            layers.Dense(meta["n_classes_"], activation="softmax"),
-        ]
-    )
-    model.compile("adam", "sparse_categorical_crossentropy")
     return model
 
 
@@ -90,3 +84,131 @@ def test_no_fit_is_called_for_candidates_on_folds(fits: list[int]) -> None:
     assert fits == []
     assert len(search.cv_results_["params"]) == 12
     assert all(type(params["model__units"]) is int for params in search.cv_results_["params"])
+
+
+def test_a_pipeline_is_fitted_to_the_rows_of_each_fold(fits: list[int]) -> None:
+    estimator = TransformedTargetRegressor(
+        make_pipeline(StandardScaler(), wrapped(model__units=3)), transformer=MinMaxScaler()
+    )
+    grid: dict[str, Any] = {
+        "regressor__kerasregressor__model__rate": [0.01, 0.1],
+        "regressor__standardscaler": [StandardScaler(), "passthrough"],
+    }
+    options: dict[str, Any] = {"cv": model_selection.TimeSeriesSplit(3)}
+    ours = GridSearchCV(estimator, grid, **options).fit(100 * X + 5, Y)
+    assert len(fits) == 1
+    theirs = model_selection.GridSearchCV(estimator, grid, **options).fit(100 * X + 5, Y)
+    assert_close(ours, theirs)
+
+
+@pytest.mark.exhaustive
+def test_classes_weights_and_validation_rows(fits: list[int]) -> None:
+    labels = np.array(["no", "yes", "perhaps"])[np.digitize(Y, [-0.5, 0.5])]
+    weight = np.linspace(0.1, 2.0, len(Y))
+    grid = {"model__units": [3, 6], "optimizer__learning_rate": [0.1, 0.01]}
+    estimator = scikeras.KerasClassifier(
+        uncompiled,
+        loss="sparse_categorical_crossentropy",
+        optimizer="adam",
+        batch_size=60,
+        epochs=3,
+        verbose=0,
+        random_state=0,
+        validation_split=0.2,
+    )
+    options: dict[str, Any] = {"cv": 3, "scoring": "neg_log_loss"}
+    with warnings.catch_warnings(action="ignore"):
+        ours, theirs = (
+            kind(estimator, grid, **options).fit(X, labels, sample_weight=weight)
+            for kind in (GridSearchCV, model_selection.GridSearchCV)
+        )
+    assert_close(ours, theirs, 1e-3)
+    assert len(fits) == 2 + 12
+    assert list(ours.classes_) == ["no", "perhaps", "yes"]
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), 1e-3, 1e-5)
+
+
+def uncompiled(meta: Any, units: int = 4) -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((meta["n_features_in_"],)),
+            layers.Dense(units, activation="relu"),
+            layers.Dense(meta["n_classes_"], activation="softmax"),
+        ]
+    )
+
+
+def by_shape(X: Any, y: Any, units: int = 3, rate: float = 0.02) -> keras.Model:
+    outputs = 1 if y.ndim == 1 else y.shape[1]
+    last = "softmax" if outputs > 1 else None
+    model = keras.Sequential(
+        [
+            keras.Input((X.shape[1],)),
+            layers.Dense(units, "relu"),
+            layers.Dense(outputs, last),
+        ]
+    )
+    loss = "categorical_crossentropy" if outputs > 1 else "mse"
+    model.compile(keras.optimizers.SGD(rate), loss)
+    return model
+
+
+@pytest.mark.exhaustive
+def test_the_wrappers_of_keras(fits: list[int]) -> None:
+    grid = {"model_kwargs": [{"units": 3}, {"units": 5, "rate": 0.03}]}
+    for wrapper, target in (
+        (keras.wrappers.SKLearnRegressor, Y),
+        (keras.wrappers.SKLearnClassifier, (Y > 0).astype(int)),
+    ):
+        fits.clear()
+        search = GridSearchCV(wrapper(by_shape), grid, cv=3)
+        search.fit(X, target, epochs=20, batch_size=16, verbose=0)
+        assert len(fits) == 1
+        assert search.cv_results_["mean_test_score"].max() > (0.3 if target is Y else 0.7)
+        assert search.predict(X).shape[0] == len(X)
+
+
+@pytest.mark.exhaustive
+def test_searches_that_learn_train_candidates_together(fits: list[int]) -> None:
+    space = {"model__units": (2, 16), "model__rate": (1e-3, 1e-1, "log-uniform")}
+    for kind in (SearchCV, BayesSearchCV):
+        fits.clear()
+        estimator = wrapped(model__units=3, model__rate=0.1, batch_size=16, random_state=None)
+        runs = [
+            kind(estimator, space, n_iter=8, cv=2, random_state=3, refit=False).fit(X, Y)
+            for _ in range(2)
+        ]
+        assert fits == []
+        assert len(runs[0].cv_results_["params"]) == 8
+        np.testing.assert_array_equal(
+            runs[0].cv_results_["mean_test_score"], runs[1].cv_results_["mean_test_score"]
+        )
+
+
+@pytest.mark.exhaustive
+def test_what_cannot_be_trained_together_is_fitted_and_said(fits: list[int]) -> None:
+    ready = regression()
+    for options, why in (
+        ({"shuffle": False}, "shuffle=False"),
+        ({"model": ready}, "same model"),
+    ):
+        fits.clear()
+        estimator = (
+            wrapped(**options)
+            if "model" not in options
+            else scikeras.KerasRegressor(ready, batch_size=60, epochs=2, verbose=0)
+        )
+        with pytest.warns(StudyWarning, match=why):
+            GridSearchCV(estimator, {"epochs": [1, 2]}, cv=2).fit(X, Y)
+        assert len(fits) == 5
+
+
+@pytest.mark.exhaustive
+def test_a_network_that_diverges_has_the_error_score() -> None:
+    grid = {"model__rate": [0.01, 1e30]}
+    with warnings.catch_warnings(action="ignore"):
+        search = GridSearchCV(wrapped(model__rate=0.1, metrics=None), grid, cv=2).fit(X, Y)
+        with pytest.raises(ValueError, match="fits failed"):
+            GridSearchCV(wrapped(model__rate=0.1), {"model__rate": [1e30]}, cv=2).fit(X, Y)
+    assert search.best_index_ == 0
+    assert np.isnan(search.cv_results_["mean_test_score"][1])
