@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of estimators, on the searches around an ordinary and a Keras estimator."""
+"""scikit-learn's own checks of estimators, on the searches."""
 
 from typing import Any
 
@@ -37,6 +37,6 @@ def expected_failures(search: Any) -> dict[str, str]:
     return failures
 
 
-@parametrize_with_checks(SEARCHES, expected_failed_checks=expected_failures)
+@parametrize_with_checks(SEARCHES, expected_failed_checks=expected_failures)  # type: ignore[untyped-decorator]
 def test_scikit_learns_checks_pass(estimator: Any, check: Any) -> None:
     check(estimator)

@@ -30,8 +30,9 @@ from paceline.study.planned.retraining import FOLDS, seeds_of
 from paceline.train.array_feed import ArrayFeed, PooledData
 from paceline.train.build import build_model
 from paceline.train.finalization import finalize
+from paceline.train.keras_callbacks import with_modes
 from paceline.train.structure_hash import structure_hash
-from paceline.train.variables import restore
+from paceline.train.variables import Batch, make_variables, restore
 
 _MOST_TOGETHER = 512  # fits that are recorded at once: each has a model
 _FIT = "number of the fit"  # in the configuration of a job
@@ -93,17 +94,13 @@ class LaneFits:
                 self.reasons |= {str(error): None} if str(error) else {}
             except Exception:  # scikit-learn calls it again, and treats the error as asked for
                 continue
-        if lanes:
-            pooled = data.pooled()
-            for size in {lane.training.validation_batch_size for lane in lanes.values()}:
-                alike = {
-                    at: one
-                    for at, one in lanes.items()
-                    if one.training.validation_batch_size == size
-                }
-                yield from _LaneTrainer(self._parameters, self._seed, alike, pooled, size).run(
-                    self._predictor
-                )
+        alike: dict[object, dict[int, LaneFit]] = {}
+        for at, lane in lanes.items():
+            alike.setdefault(lane.training.options, {})[at] = lane
+        pooled = data.pooled()
+        for each in alike.values():
+            trainer = _LaneTrainer(self._parameters, self._seed, each, pooled)
+            yield from trainer.run(self._predictor)
 
     def _record(self, fit: FitCall, data: FoldData) -> LaneFit:
         seed = seeds_of(self._seed, FOLDS, fit.split + 1)[-1]
@@ -142,10 +139,8 @@ class _LaneTrainer:
         seed: int,
         lanes: Mapping[int, LaneFit],
         data: Sequence[PooledData],
-        validation_batch_size: int | None,
     ) -> None:
         self._parameters, self._lanes, self._data = parameters, lanes, data
-        self._validation_batch_size = validation_batch_size
         num_splits = 1 + max(lane.fit.split for lane in lanes.values())
         self._seeds = seeds_of(seed, FOLDS, num_splits)
         self._num_splits = num_splits
@@ -186,17 +181,29 @@ class _LaneTrainer:
         for lane in self._lanes.values():
             key = structure_hash(lane.recorded.model, False)
             hashes.setdefault(key, []).append(lane.fit.candidate.config)
+        any_lane = next(iter(self._lanes.values()))
+        training, callbacks = any_lane.training, any_lane.training.callbacks
+        if callbacks:
+            make_variables(any_lane.recorded.model, self._spec(any_lane))
+            callbacks = with_modes(callbacks, any_lane.recorded.model)
         return NetworkWork(
             self._build,
             self._data,
-            TrainingConfig(Objective.of("loss"), validation_batch_size=self._validation_batch_size),
+            TrainingConfig(
+                Objective.of("loss"), validation_batch_size=training.validation_batch_size
+            ),
             self._parameters.space,
             loop_names=LOOP_NAMES,
             backend=keras.backend.backend(),
             structural={name: _is_structural(name, hashes.values()) for name in names},
             num_configs=len(self._exact),
             num_repeats=self._num_splits,
+            callbacks=callbacks,
         )
+
+    def _spec(self, lane: LaneFit) -> Batch:
+        """Shapes and types of the batches of a fit."""
+        return ArrayFeed(self._data[lane.split], lane.training.batch_size).batch_spec("train")
 
     def _jobs(self) -> list[Job]:
         """The jobs, those of one fold after the other.
@@ -254,8 +261,7 @@ class _LaneTrainer:
             with _instead_of_fit(lane.estimator, NetworkFailed(event.reason)):
                 return function(lane.estimator, *args[1:], **kwargs)
         model = lane.recorded.model
-        spec = ArrayFeed(self._data[lane.split], lane.training.batch_size).batch_spec("train")
-        restore(model, leaves, spec)
+        restore(model, leaves, self._spec(lane))
         finalize(model)
         _fill(lane, leader.epochs[: lane.training.epochs])
         with predictor.used_by(model), _instead_of_fit(lane.estimator, None):

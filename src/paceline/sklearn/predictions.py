@@ -22,6 +22,7 @@ from paceline.train.numpy_primitives import numpy_function
 
 _ROWS = 1024  # of a batch: large enough to keep a core busy, and padded at the end
 _SLOW = {"conv_general_dilated", "reduce_window_max", "reduce_window_sum"}  # with NumPy
+_BODIES = (ClosedJaxpr, Jaxpr)
 _OWN = ("predict", "predict_step", "make_predict_function")
 
 Forward = Callable[[Sequence[Any], Any], Any]
@@ -92,15 +93,15 @@ def _network(model: keras.Model, values: Sequence[Any], batch: Any) -> Forward:
     return evaluate
 
 
-def _is_known_to_numpy(jaxpr: Jaxpr) -> bool:
+def _is_known_to_numpy(jaxpr: Any) -> bool:
     """Whether NumPy evaluates all operations at once, without loops."""
     for equation in jaxpr.eqns:
-        if equation.primitive.name in INLINED:
-            bodies = [one for one in equation.params.values() if isinstance(one, ClosedJaxpr | Jaxpr)]
-            inner = [getattr(body, "jaxpr", body) for body in bodies]
-            if len(inner) != 1 or not _is_known_to_numpy(inner[0]):
+        name, values = equation.primitive.name, equation.params.values()
+        if name in INLINED:
+            bodies = [getattr(one, "jaxpr", one) for one in values if isinstance(one, _BODIES)]
+            if len(bodies) != 1 or not _is_known_to_numpy(bodies[0]):
                 return False
-        elif equation.primitive.name in _SLOW or numpy_function(equation.primitive.name) is None:
+        elif name in _SLOW or numpy_function(name) is None:
             return False
     return True
 

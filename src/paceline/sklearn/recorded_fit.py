@@ -17,6 +17,8 @@ import numpy as np
 
 from paceline.data.trees import Tree, is_branch, leaves, map_leaves, num_rows
 from paceline.study.inputs.stream_parts import weights_of_classes
+from paceline.train.callback_text import text_of
+from paceline.train.keras_callbacks import WRITERS, name_of, needs_fit
 
 
 class RunsAlone(Exception):
@@ -50,6 +52,7 @@ class NetworkTraining:
         epochs: number of epochs.
         batch_size: rows of a batch.
         validation_batch_size: rows of a validation batch; None for as many.
+        callbacks: Keras callbacks.
     """
 
     arrays: tuple[Tree, ...]
@@ -58,6 +61,16 @@ class NetworkTraining:
     epochs: int
     batch_size: int
     validation_batch_size: int | None
+    callbacks: tuple[Any, ...] = ()
+
+    @property
+    def options(self) -> object:
+        """Equal for trainings that one executor can carry out."""
+        each = [
+            (text_of(one), *(id(value) for value in vars(one).values() if callable(value)))
+            for one in self.callbacks
+        ]
+        return self.validation_batch_size, tuple(each)
 
     @classmethod
     def of(cls, recorded: RecordedFit) -> "NetworkTraining":
@@ -72,9 +85,6 @@ class NetworkTraining:
         for name in _UNUSUAL:
             if given[name] != _ARGUMENTS[name]:
                 raise RunsAlone(f"fit is called with {name}={given[name]!r}")
-        if given["callbacks"]:
-            names = [type(one).__name__ for one in keras.tree.flatten(given["callbacks"])]
-            raise RunsAlone(f"fit is called with the callbacks {', '.join(names)}")
         x, y, weight = (given[name] for name in ("x", "y", "sample_weight"))
         if given["class_weight"] is not None:
             if weight is not None or is_branch(y):
@@ -93,6 +103,7 @@ class NetworkTraining:
             int(given["epochs"]),
             32 if given["batch_size"] is None else int(given["batch_size"]),
             given["validation_batch_size"],
+            _callbacks(given["callbacks"]),
         )
 
 
@@ -115,6 +126,13 @@ _ARGUMENTS: Mapping[str, Any] = {
     "validation_freq": 1,
 }
 """The arguments of ``fit`` in their order, with their defaults."""
+
+_WITHOUT_EFFECT = (
+    keras.callbacks.History,
+    keras.callbacks.ProgbarLogger,
+    keras.callbacks.TerminateOnNaN,  # a training whose loss is not finite ends by itself
+)
+"""Callbacks that change nothing here."""
 
 _UNUSUAL = ("shuffle", "initial_epoch", "steps_per_epoch", "validation_steps", "validation_freq")
 """Those that have to have their defaults."""
@@ -178,6 +196,21 @@ def _array(_: str, leaf: Any) -> np.ndarray[Any, Any]:
     if array is None or array.ndim == 0 or array.dtype.kind not in "biuf":
         raise RunsAlone(f"fit is called with {type(leaf).__name__}, and not with numeric arrays")
     return array
+
+
+def _callbacks(given: Any) -> tuple[Any, ...]:
+    """Callbacks that can be copied for each training and say nothing after it.
+
+    Raises:
+        RunsAlone: others, which only ``fit`` calls as their user expects.
+    """
+    listed = [given] if isinstance(given, keras.callbacks.Callback) else list(given or ())
+    flat = [one for each in listed for one in (each if isinstance(each, list) else [each])]
+    kept = [one for one in flat if type(one) not in _WITHOUT_EFFECT]
+    alone = [name_of(one) for one in kept if needs_fit(one) or type(one) in WRITERS]
+    if alone:
+        raise RunsAlone(f"fit is called with the callback {alone[0]}")
+    return tuple(kept)
 
 
 def _validation(given: Any, num_parts: int) -> tuple[Tree, ...]:
