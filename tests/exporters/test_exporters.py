@@ -126,6 +126,60 @@ def test_optuna_reads_trials_and_a_second_export_adds_nothing(study: Study, tmp_
     made.ask(dict(made.trials[0].distributions))  # its samplers accept the distributions
 
 
+def test_optuna_has_the_same_trials_where_it_adds_them_itself(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import optuna
+
+    from paceline.exporters import optuna_bulk
+
+    read = []
+    for schema in (12, 0):  # with another one, trials are added through Optuna
+        monkeypatch.setattr(optuna_bulk, "_SCHEMA", schema)
+        export(study.directory, OptunaStorage(url := f"sqlite:///{tmp_path / f'{schema}.db'}"))
+        trials = optuna.load_study(study_name="study", storage=url).trials
+        assert all(one.datetime_start and one.datetime_complete for one in trials)
+        names = ("number", "state", "values", "params", "distributions", "intermediate_values")
+        read.append([[getattr(one, name) for name in (*names, "user_attrs")] for one in trials])
+    assert read[0] == read[1]
+
+
+# MLflow's own use of SQLAlchemy
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
+@pytest.mark.exhaustive
+def test_mlflow_has_the_same_runs_where_its_client_writes_them(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="needs the extra mlflow")
+    from paceline.exporters import mlflow_bulk
+
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    client = mlflow.MlflowClient(uri)
+    read: list[Any] = []
+    for name in ("at once", "one by one"):
+        if name == "one by one":
+            monkeypatch.setattr(mlflow_bulk, "_store", lambda client: None)
+        client.create_experiment(name, artifact_location=(tmp_path / name).as_uri())
+        export(study.directory, MLflow(uri, name))
+        runs = client.search_runs([client.get_experiment_by_name(name).experiment_id])
+        found = {}
+        for run_ in runs:
+            info, tags = run_.info, dict(run_.data.tags)
+            artifacts = f"{(tmp_path / name).as_uri()}/{info.run_id}/artifacts"
+            assert info.artifact_uri == artifacts
+            assert info.end_time >= info.start_time
+            tags.pop("mlflow.parentRunId", None)
+            histories = {
+                key: [(one.step, one.value) for one in client.get_metric_history(info.run_id, key)]
+                for key in run_.data.metrics
+            }
+            facts = (info.run_name, info.status, info.lifecycle_stage, info.user_id)
+            trial = tags.get("paceline.trial", "parent")
+            found[trial] = facts, tags, run_.data.params, run_.data.metrics, histories
+        read.append(found)
+    assert read[0] == read[1]
+
+
 def test_a_study_of_another_is_not_continued(study: Study, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'optuna.db'}"
     export(study.directory, OptunaStorage(url, "one"))

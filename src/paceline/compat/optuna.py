@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
@@ -347,6 +347,11 @@ class _Watch(OptunaStorage, Callback):
         for name, value in made.user_attrs.items():
             storage.set_trial_user_attr(own, name, value)
         storage.set_trial_state_values(own, state=made.state, values=made.values)
+
+    def add_many(self, trials: Sequence[PacelineTrial]) -> None:
+        """Adds them one by one: some may have begun to run there."""
+        for trial in trials:
+            self.add(trial)
 
     def parameters(self, config: Mapping[str, Any]) -> Any:
         """With None as itself; Optuna's storages have no other categories than scalars."""

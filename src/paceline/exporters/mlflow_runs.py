@@ -2,16 +2,17 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from paceline.core import Trial, TrialState
 from paceline.exporters.base import ExportedStudy, Exporter, require
+from paceline.exporters.mlflow_bulk import FinishedRun, write_runs
 from paceline.report.show import Summary
 from paceline.store.paths import MODEL, REPORT
 
 if TYPE_CHECKING:
-    from mlflow.entities import Metric
+    from mlflow.entities import Metric, Param
 
 _STUDY, _TRIAL, _PARENT, _NAME = (
     "paceline.study",
@@ -78,18 +79,41 @@ class MLflow(Exporter):
         known = self._known.get(str(trial.number))
         if known is not None and known.status != "RUNNING":
             return
+        run = self._finished(trial)
+        if known is None:
+            made = self._client.create_run(self._experiment_id, run.began, run.tags)
+            known = self._known[str(trial.number)] = made.info
+        self._log(known.run_id, run.parameters, run.metrics)
+        self._client.set_terminated(known.run_id, run.status, run.ended)
+        known._status = run.status
+
+    def add_many(self, trials: Sequence[Trial]) -> None:
+        """Logs trials in one transaction, if MLflow's runs are in a database."""
+        new = [trial for trial in trials if str(trial.number) not in self._known]
+        runs = [self._finished(trial) for trial in new]
+        is_written = write_runs(self._client, self._experiment_id, runs)
+        written = {trial.number for trial in new} if is_written else set()
+        for trial in trials:
+            if trial.number not in written:
+                self.add(trial)
+
+    def _finished(self, trial: Trial) -> FinishedRun:
+        """A trial as a run."""
+        from mlflow.entities import Param
+
         ended = time.time()
         began = ended - trial.seconds
-        if known is None:
-            tags = {_PARENT: self._run, _TRIAL: str(trial.number), _NAME: f"trial {trial.number}"}
-            tags |= {"paceline.state": str(trial.state), "paceline.origin": trial.origin}
-            tags |= {f"paceline.name.{_name(n)}": n for n in trial.config if _name(n) != n}
-            made = self._client.create_run(self._experiment_id, int(began * 1000), tags)
-            known = self._known[str(trial.number)] = made.info
-        self._log(known.run_id, trial.config, _metrics(trial, began))
-        status = "FAILED" if trial.state is TrialState.FAILED else "FINISHED"
-        self._client.set_terminated(known.run_id, status, int(ended * 1000))
-        known._status = status
+        tags = {_PARENT: self._run, _TRIAL: str(trial.number), _NAME: f"trial {trial.number}"}
+        tags |= {"paceline.state": str(trial.state), "paceline.origin": trial.origin}
+        tags |= {f"paceline.name.{_name(n)}": n for n in trial.config if _name(n) != n}
+        return FinishedRun(
+            tags,
+            [Param(_name(name), str(value)) for name, value in trial.config.items()],
+            _metrics(trial, began),
+            int(began * 1000),
+            int(ended * 1000),
+            "FAILED" if trial.state is TrialState.FAILED else "FINISHED",
+        )
 
     def end(self, summary: Summary) -> None:
         """Logs the best trial, and attaches the report and the best model."""
@@ -107,10 +131,7 @@ class MLflow(Exporter):
                 client.log_artifact(self._run, str(path))
         client.set_terminated(self._run)
 
-    def _log(self, run: str, config: Mapping[str, Any], metrics: "list[Metric]") -> None:
-        from mlflow.entities import Param
-
-        parameters = [Param(_name(name), str(value)) for name, value in config.items()]
+    def _log(self, run: str, parameters: "Sequence[Param]", metrics: "Sequence[Metric]") -> None:
         while parameters or metrics:
             self._client.log_batch(run, metrics[:_MOST_METRICS], parameters[:_MOST_PARAMETERS])
             metrics, parameters = metrics[_MOST_METRICS:], parameters[_MOST_PARAMETERS:]

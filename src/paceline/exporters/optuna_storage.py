@@ -1,10 +1,12 @@
 """Exports to a storage of Optuna, for example for optuna-dashboard."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from paceline.core import Configuration, InvalidInput, Trial, TrialState
 from paceline.exporters.base import ExportedStudy, Exporter, require
+from paceline.exporters.optuna_bulk import add_trials
 from paceline.space import Float, Hyperparameter, Int, Space
 
 if TYPE_CHECKING:
@@ -83,6 +85,12 @@ class OptunaStorage(Exporter):
             return
         self.known.add(trial.number)
         self._study.add_trial(self.frozen(trial))
+
+    def add_many(self, trials: Sequence[Trial]) -> None:
+        """Adds trials that are not there in one transaction."""
+        new = [trial for trial in trials if trial.number not in self.known]
+        add_trials(self._study, [self.frozen(trial) for trial in new])
+        self.known |= {trial.number for trial in new}
 
     def parameters(
         self, config: Configuration

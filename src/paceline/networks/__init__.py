@@ -1,5 +1,5 @@
 """Ready-made networks with good search spaces, for data without a build function."""
 
-from paceline.networks.catalogue import Build, Network, create, find, names
+from paceline.networks.catalogue import Build, BuiltInNetwork, create, find, names
 
-__all__ = ["Build", "Network", "create", "find", "names"]
+__all__ = ["Build", "BuiltInNetwork", "create", "find", "names"]

@@ -15,7 +15,7 @@ _MOST_TOKENS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class BuiltInNetwork:
     """A built-in network, and how it takes data.
 
     Attributes:
@@ -36,17 +36,19 @@ class Network:
     reads_codes: bool = False
 
 
-_NETWORKS: Mapping[str, Network] = {
-    "mlp": Network(mlp.make, "inputs of any shape", lambda _: True),
-    "cnn": Network(cnn.make, IMAGES, lambda data: data.are_images),
-    "resnet": Network(resnet.make, IMAGES, lambda data: data.are_images),
-    "transformer": Network(
+_NETWORKS: Mapping[str, BuiltInNetwork] = {
+    "mlp": BuiltInNetwork(mlp.make, "inputs of any shape", lambda _: True),
+    "cnn": BuiltInNetwork(cnn.make, IMAGES, lambda data: data.are_images),
+    "resnet": BuiltInNetwork(resnet.make, IMAGES, lambda data: data.are_images),
+    "transformer": BuiltInNetwork(
         transformer.make, SEQUENCES, lambda data: data.are_sequences, "features", reads_tokens=True
     ),
-    "lstm": Network(
+    "lstm": BuiltInNetwork(
         lstm.make, SEQUENCES, lambda data: data.are_sequences, "features", reads_tokens=True
     ),
-    "tabular": Network(tabular.make, TABLES, lambda data: len(data.input) == 1, reads_codes=True),
+    "tabular": BuiltInNetwork(
+        tabular.make, TABLES, lambda data: len(data.input) == 1, reads_codes=True
+    ),
 }
 
 
@@ -55,7 +57,7 @@ def names() -> tuple[str, ...]:
     return tuple(_NETWORKS)
 
 
-def find(name: str) -> Network:
+def find(name: str) -> BuiltInNetwork:
     """The network of a name.
 
     Raises:

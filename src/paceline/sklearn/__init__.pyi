@@ -6,5 +6,7 @@ from .searches import BayesSearchCV as BayesSearchCV
 from .searches import GridSearchCV as GridSearchCV
 from .searches import RandomizedSearchCV as RandomizedSearchCV
 from .searches import SearchCV as SearchCV
+from .tables import PacelineClassifier as PacelineClassifier
+from .tables import PacelineRegressor as PacelineRegressor
 
 __all__: list[str]
