@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from paceline.train.keras_callbacks import with_modes
 from paceline.train.lane_callbacks import LaneCallbacks
+from paceline.train.variables import leaves_of, rate_leaf_of
 
 numbers = st.floats(0, 1, width=32) | st.sampled_from([0.25, 0.5, 0.25 + 2**-26, float("nan")])
 metrics = st.lists(st.tuples(numbers, numbers), min_size=2, max_size=12)
@@ -107,3 +108,20 @@ def test_directions_follow_from_the_metrics_of_the_model() -> None:
             lane.end_epoch(epoch, {one.monitor: value}, None)
         assert one.monitor in lane.stop_reason
         assert "after epoch 3" in lane.stop_reason
+
+
+def test_the_learning_rate_is_found_among_the_variables() -> None:
+    def model(optimizer: keras.optimizers.Optimizer) -> keras.Model:
+        made = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        made.compile(optimizer, "mse")
+        optimizer.build(made.trainable_variables)
+        return made
+
+    inner = keras.optimizers.Adam(0.25)
+    for optimizer in (keras.optimizers.SGD(0.25), keras.optimizers.LossScaleOptimizer(inner)):
+        made = model(optimizer)
+        leaf = rate_leaf_of(made)
+        assert leaf is not None
+        assert leaves_of(made)[leaf] == 0.25
+    decay = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
+    assert rate_leaf_of(model(keras.optimizers.SGD(decay))) is None

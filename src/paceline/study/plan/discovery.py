@@ -146,7 +146,8 @@ def _check_metrics(
     if callbacks.need_fit:  # they may add metrics
         return callbacks
     check_objective(metric, shapes)
-    return callbacks.with_metrics(shapes) if is_monitored else callbacks
+    scalars = [name for name, shape in shapes.items() if shape == ()]
+    return callbacks.with_metrics(scalars) if is_monitored else callbacks
 
 
 def _targets(parts: Split | StreamParts) -> Any:

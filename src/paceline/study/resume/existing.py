@@ -271,6 +271,8 @@ def check_may_change(differences: Sequence[Difference], directory: Path, kind: K
 
 
 def _described(one: Difference, value: Any, kind: Kind) -> str:
+    if one.argument == "callbacks":
+        return f"[{', '.join(value or ())}]"
     if value is None and kind == NETWORKS and one.argument in ("epochs", "batch_size"):
         return "a hyperparameter"
     return str(value) if isinstance(value, FromMemory) else shown(value)
