@@ -1,4 +1,4 @@
-"""Trials that run one after the other: tuners, oracles and trainings of the user's own."""
+"""Trials that run one by one: tuners, oracles and trainings of the user's own."""
 
 import math
 from pathlib import Path
@@ -14,7 +14,7 @@ import paceline
 import paceline.compat.keras_tuner as kt
 from paceline.core import InvalidInput, StudyWarning, TrialState
 
-pytestmark = pytest.mark.filterwarnings("ignore:Trials train one after the other")
+pytestmark = pytest.mark.filterwarnings("ignore:Trials train one by one")
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ class Parabola(kt.RandomSearch):
 
 def test_a_run_trial_of_ones_own_is_a_study() -> None:
     tuner = Parabola(max_trials=7, seed=3)
-    with pytest.warns(StudyWarning, match="Trials train one after the other.*not one metric"):
+    with pytest.warns(StudyWarning, match="Trials train one by one.*not one metric"):
         tuner.search(shift=0.2, verbose=0)
     best = tuner.oracle.get_best_trials()[0]
     assert best.score == pytest.approx(

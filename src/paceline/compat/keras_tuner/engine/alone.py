@@ -1,10 +1,10 @@
 """Why the trials of a search do not train together."""
 
-_FASTER = "Trials train one after the other, each by itself, and not together as one compiled model"
+_SLOW = "Trials train one by one, and not together as one compiled model"
 
 
 class RunsAlone(Exception):
-    """The trials of a search have to run one after the other.
+    """The trials of a search have to run one by one.
 
     Args:
         reason: why, as a sentence without full stop.
@@ -17,4 +17,4 @@ class RunsAlone(Exception):
     @property
     def message(self) -> str:
         """For the user."""
-        return f"{_FASTER}: {self.reason}."
+        return f"{_SLOW}: {self.reason}."

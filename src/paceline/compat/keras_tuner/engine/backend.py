@@ -19,7 +19,7 @@ def say_backend() -> None:
         return
     _said.append(backend)
     warnings.warn(
-        f"Keras runs on {backend}, so trials train one after the other through fit. To train many "
+        f"Keras runs on {backend}, so trials train one by one through fit. To train many "
         "together, as one compiled model, put this line before every other import: "
         "import os; os.environ['KERAS_BACKEND'] = 'jax'",
         StudyWarning,

@@ -30,7 +30,7 @@ from paceline.report import Study
 
 
 class BaseTuner(Stateful):
-    """Runs the trials of an oracle one after the other; subclasses define `run_trial`.
+    """Runs the trials of an oracle one by one; subclasses define `run_trial`.
 
     Args:
         oracle: what to try next.

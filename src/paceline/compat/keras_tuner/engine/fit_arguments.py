@@ -36,7 +36,7 @@ _ALONE: Mapping[str, Any] = {
     "initial_epoch": 0,
     "validation_freq": 1,
 }
-"""Arguments with which trials train one after the other, unless they have their default."""
+"""Arguments with which trials train one by one, unless they have their default."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The files of an oracle whose trials run one after the other.
+"""The files of an oracle whose trials run one by one.
 
 ``oracle.json`` has the state of the oracle, ``trial_<id>/trial.json`` that of each trial: the names
 that KerasTuner has, with ``"made_by": "paceline"`` in the first, since their content differs.

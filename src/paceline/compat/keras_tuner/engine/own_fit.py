@@ -4,7 +4,7 @@ Such a method is called twice, with other values of its hyperparameters and with
 of the model that records the arguments. If it trains once and returns what training returns, and
 the arguments differ in ``batch_size`` and ``epochs`` alone, each of which is the hyperparameter of
 that name, then these are hyperparameters of the training loop, and trials train together all the
-same. With any other method they train one after the other.
+same. With any other method they train one by one.
 """
 
 from collections.abc import Callable, Mapping, Sequence

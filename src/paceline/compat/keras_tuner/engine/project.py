@@ -77,7 +77,7 @@ def replaced(directory: Path) -> Iterator[None]:
 
 
 def trained_alone(directory: Path) -> bool:
-    """Whether there is a project whose trials were run one after the other."""
+    """Whether there is a project whose trials were run one by one."""
     return is_known(directory / _ORACLE)
 
 

@@ -1,4 +1,4 @@
-"""Paceline's study of trials that run one after the other, as an oracle chooses them.
+"""Paceline's study of trials that run one by one, as an oracle chooses them.
 
 The oracle's own files say how the search continues; the study has what was measured, for
 ``tuner.study``, its report and the terminal's commands that read studies.

@@ -56,7 +56,7 @@ def arguments_of(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> d
         args, kwargs: those of ``search``.
 
     Raises:
-        RunsAlone: the trials of this search have to run one after the other.
+        RunsAlone: the trials of this search have to run one by one.
         InvalidInput: an argument that cannot be honoured in any way.
     """
     oracle = tuner.oracle

@@ -45,7 +45,7 @@ class Tuner(BaseTuner):
     """A search for Keras models.
 
     Trials train together, as one compiled model, where an oracle of this interface chooses them and
-    nothing else is called in between; otherwise one after the other, through ``fit``.
+    nothing else is called in between; otherwise one by one, through ``fit``.
 
     Args:
         oracle, hypermodel, directory, project_name, overwrite: see `BaseTuner`.
@@ -288,7 +288,7 @@ class Tuner(BaseTuner):
         take_over(self.oracle, study)
 
     def _check_alone(self) -> None:
-        """Refuses to run trials one after the other in a project whose trials train together."""
+        """Refuses to run trials one by one in a project whose trials train together."""
         if self._to_clear or trained_alone(self._path) or not has_study(self._path):
             return
         raise InvalidInput(
