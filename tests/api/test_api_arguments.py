@@ -107,6 +107,11 @@ OF_DATA: Wrong = {
         *((v, f"in_memory is {v!r}; expected") for v in (1, "no")),
         (False, "in_memory is False and data is in memory; expected"),
     ],
+    "texts": [
+        (5, "texts is 5; expected 'tfidf'"),
+        ("tfdf", "Did you mean 'tfidf'"),
+        ({"a": "words"}, "'tfidf', 'sequences', 'off'"),
+    ],
 }
 
 TUNE: Wrong = {
@@ -212,6 +217,7 @@ MEANS_NOTHING = {
     "steps_per_epoch": 3,
     "validation_steps": 2,
     "in_memory": True,
+    "texts": "off",
     "validation": 0.2,
     "patience": 2,
     "min_delta": 0.1,

@@ -29,6 +29,7 @@ SHARED = {
     "--groups": [("site", "site")],
     "--epochs": [("0", "epochs is 0")],
     "--decimal": [(";", "decimal is ';'")],
+    "--texts": [("tfdf", "'tfidf'"), ("=tfidf", "each column once with its mode")],
 }
 SEARCHED = {
     **SHARED,

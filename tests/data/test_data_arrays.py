@@ -133,7 +133,7 @@ def _with(array: np.ndarray[Any, Any], value: float) -> np.ndarray[Any, Any]:
         ((np.array([[1], None], dtype=object), Y[:2]), "Python objects"),
         (
             (np.array([["a"], ["b"]]), Y[:2]),
-            "array of texts; expected numbers. Free text: apply keras.layers.TextVec",
+            "array of texts; expected numbers. Pass a pandas data frame: its columns of",
         ),
         ((X.astype("datetime64[s]"), Y), "array of dates"),
         ((X + 1j, Y), "complex numbers"),

@@ -106,9 +106,8 @@ def _input(array: Array, what: str) -> Array:
 
 
 _TEXTS = (
-    "Free text: apply keras.layers.TextVectorization, adapted on the training texts, before tune, "
-    "and pass its output. "
-    "Categories: pass a pandas data frame, whose text columns are taken as categories."
+    "Pass a pandas data frame: its columns of texts become tf-idf or sequences of their words "
+    "(texts=), and those of a few different values categories."
 )
 _TO_NUMBERS = {
     "U": _TEXTS,

@@ -8,10 +8,20 @@ import numpy as np
 
 from paceline.core import InvalidInput
 from paceline.data import arrays, source_reader, table_columns, table_values, targets
+from paceline.data.batch_loading import LoadingOptions
 from paceline.data.fingerprints import fingerprint
 from paceline.data.grouping import groups_of
 from paceline.data.partition import last_rows, partition
-from paceline.data.records import RULE, Classes, Column, Dataset, SourceFacts, Task
+from paceline.data.records import (
+    RULE,
+    Classes,
+    Column,
+    Dataset,
+    SourceFacts,
+    Task,
+    features_of,
+    starts_of,
+)
 from paceline.data.trees import Array, Tree, is_branch, num_rows, take
 
 _TEST_STREAM = 1  # of random numbers; `splits` uses another one
@@ -47,7 +57,7 @@ def assemble(
     drawn: HeldOutDraw,
     task: Task | None,
     rule: int,
-    is_coded: bool,
+    options: LoadingOptions,
 ) -> Dataset:
     """Validates, encodes the target, splits off the test set, and fits a table's columns.
 
@@ -56,10 +66,10 @@ def assemble(
         drawn: how to draw the test set.
         task: as in `paceline.data.load`.
         rule: version of the rules of preparation.
-        is_coded: whether categories become numbers, and not features of their own.
+        options: what categories and texts become.
     """
     as_before = rule < RULE
-    writing = _writing(raw, as_before=as_before, coded=is_coded)
+    writing = _writing(raw, as_before, options)
     raw = raw if as_before or task == "classification" else _with_target_numbers(raw, writing)
     prepared = targets.prepare(raw.y, raw.y_test, task=task, name=raw.target_name)
     x, x_test = _checked_inputs(raw, prepared)
@@ -116,12 +126,17 @@ def _named_classes(classes: Classes, names: tuple[str, ...]) -> Classes:
 
 
 def _writing(
-    raw: source_reader.Raw, *, as_before: bool, coded: bool
+    raw: source_reader.Raw, as_before: bool, options: LoadingOptions
 ) -> table_columns.TableNotation:
     if not arrays.is_frame(raw.x):
         return table_columns.TableNotation(raw.decimal, as_before=as_before)
     return table_columns.table_notation(
-        raw.x, raw.decimal, is_semicolon=raw.is_semicolon, as_before=as_before, coded=coded
+        raw.x,
+        raw.decimal,
+        is_semicolon=raw.is_semicolon,
+        as_before=as_before,
+        coded=options.is_coded,
+        texts="off" if options.is_coded and isinstance(options.texts, str) else options.texts,
     )
 
 
@@ -152,8 +167,8 @@ def _telling(x: Array, y: Tree, columns: Sequence[Column], task: Task) -> tuple[
         return ()
     same = [
         column.name
-        for index, column in enumerate(columns)
-        if column.features and _tells(x[:, index], y, task)
+        for index, column in zip(starts_of(columns), columns, strict=True)
+        if column.features and not column.has_texts and _tells(x[:, index], y, task)
     ]
     return tuple(
         f"Warning: column '{name}' determines the target (each of its values occurs with one of "
@@ -221,6 +236,6 @@ def with_codes(dataset: Dataset) -> Dataset:
     return replace(
         dataset,
         columns=columns,
-        feature_names=tuple(name for column in columns for name in column.features),
+        feature_names=features_of(columns),
         fingerprint=fingerprint(dataset.fingerprint, "categories as numbers"),
     )

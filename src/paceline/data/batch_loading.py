@@ -5,7 +5,7 @@ same rows as the first one. A pipeline that augments, samples or drops rows at r
 in every epoch, and is streamed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,7 @@ class LoadingOptions:
         rows: rows of a batch when sources of single rows are streamed.
         target: the column or key of the target; None for the only one.
         is_coded: whether categories of a table become numbers, and not features of their own.
+        texts: what columns of texts become, see `paceline.data.texts`.
     """
 
     in_memory: bool | None = None
@@ -46,6 +47,7 @@ class LoadingOptions:
     rows: int = 32
     target: Any = None
     is_coded: bool = False
+    texts: str | Mapping[str, str] = "tfidf"
 
 
 class _Stream(Exception):

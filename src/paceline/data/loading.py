@@ -16,6 +16,7 @@ from paceline.data.opening import check_in_memory, open_data, opened
 from paceline.data.records import RULE, Dataset, Stream, Task
 from paceline.data.source_reader import Raw
 from paceline.data.source_registry import provided
+from paceline.data.texts import checked_modes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,7 @@ OPTIONS = (
     "standardize",
     "scale_target",
     "in_memory",
+    "texts",
 )
 """Arguments beside the data, of `load` and `paceline.data.split`, that `tune` accepts, too."""
 
@@ -51,6 +53,7 @@ def load(
     decimal: Decimal | None = None,
     shuffle: bool = True,
     in_memory: bool | None = None,
+    texts: str | Mapping[str, str] | None = None,
     _sources: Mapping[str, NamedSet] | None = None,
     _rule: int = RULE,
     _loading: LoadingOptions | None = None,
@@ -69,6 +72,7 @@ def load(
     decimal: Decimal | None = None,
     shuffle: bool = True,
     in_memory: bool | None = None,
+    texts: str | Mapping[str, str] | None = None,
     _sources: Mapping[str, NamedSet] | None = None,
     _rule: int = RULE,
     _loading: LoadingOptions | None = None,
@@ -87,6 +91,7 @@ def load(
     decimal: Decimal | None = None,
     shuffle: bool = True,
     in_memory: bool | None = None,
+    texts: str | Mapping[str, str] | None = None,
     _sources: Mapping[str, NamedSet] | None = None,
     _rule: int = RULE,
     _loading: LoadingOptions | None = None,
@@ -125,6 +130,10 @@ def load(
             the order of time.
         in_memory: whether batches are loaded into memory; None where they take at most a quarter of
             the free memory.
+        texts: what columns of texts become: ``"tfidf"`` (the default) for numbers that weigh their
+            words, ``"sequences"`` for the numbers of their words in order, as an ``Embedding``
+            takes them, or ``"off"`` to leave them out; a dict by column says it also for columns
+            that would be categories or names. See `paceline.data.texts`.
 
     Raises:
         MissingData: an unknown name, a file that does not exist, a failed download.
@@ -134,7 +143,7 @@ def load(
     named: str | None = None
     if _sources is None or not isinstance(source, str) or source not in _sources:
         source, named = provided(source, data_dir)
-    options = _options(_loading, in_memory, target)
+    options = _options(_loading, in_memory, target, texts)
     given, source = source, open_data(source, options)
     if in_memory is not None and source is given:
         check_in_memory(in_memory, source)
@@ -160,7 +169,7 @@ def load(
     fraction = _TEST_FRACTION if isinstance(test, str) and raw.from_file else test
     draws = raw.y_test is None and test is not None and not isinstance(fraction, str)
     drawn = HeldOutDraw(fraction if draws else None, seed, shuffle)
-    return assemble(raw, drawn, task, _rule, options.is_coded)
+    return assemble(raw, drawn, task, _rule, options)
 
 
 def _check_reading(decimal: Any, data_dir: Any) -> None:
@@ -171,9 +180,14 @@ def _check_reading(decimal: Any, data_dir: Any) -> None:
         data_folders.existing("data_dir", checks.path("data_dir", data_dir).expanduser())
 
 
-def _options(loading: LoadingOptions | None, in_memory: Any, target: Any) -> LoadingOptions:
-    """How data of other libraries are read."""
+def _options(
+    loading: LoadingOptions | None, in_memory: Any, target: Any, texts: Any
+) -> LoadingOptions:
+    """How data of other libraries, and texts, are read."""
     options = replace(loading or LoadingOptions(), target=target)
+    modes = checked_modes(texts)
+    if modes is not None:
+        options = replace(options, texts=modes)
     if in_memory is None:
         return options
     return replace(options, in_memory=checks.flag("in_memory", in_memory, also=", or nothing"))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from paceline.data.texts import TextFeatures
 from paceline.data.trees import Array, Tree, map_leaves
 
 _LARGEST = np.finfo(np.float32).max
@@ -64,6 +65,7 @@ class TableFeatures:
         fill: float32 (F,), the value for missing numbers.
         mean, scale: float32 (F,), shift and scale of numbers.
         num_columns: C.
+        texts: features of columns of texts, which follow the others.
     """
 
     column: Array
@@ -72,6 +74,7 @@ class TableFeatures:
     mean: Array
     scale: Array
     num_columns: int
+    texts: tuple[TextFeatures, ...] = ()
 
     @property
     def is_fitted(self) -> bool:
@@ -82,7 +85,10 @@ class TableFeatures:
         """The features, float32 (rows, F), of a table's matrix, float32 (rows, C)."""
         cells = np.asarray(x, np.float32)[:, self.column]
         numbers = _scaled(np.where(np.isfinite(cells), cells, self.fill), self.mean, self.scale)
-        return np.where(np.isnan(self.code), numbers, (cells == self.code).astype(np.float32))
+        own = np.where(np.isnan(self.code), numbers, (cells == self.code).astype(np.float32))
+        if not self.texts:
+            return own
+        return np.concatenate([own, *(one.apply(np.asarray(x)) for one in self.texts)], axis=1)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON types."""
@@ -90,7 +96,8 @@ class TableFeatures:
             name: getattr(self, name).tolist() for name in ("column", "fill", "mean", "scale")
         }
         code = [None if np.isnan(code) else float(code) for code in self.code]
-        return {"kind": "table", "num_columns": self.num_columns, "code": code, **arrays}
+        texts = {"texts": [one.to_json() for one in self.texts]} if self.texts else {}
+        return {"kind": "table", "num_columns": self.num_columns, "code": code, **arrays, **texts}
 
 
 Preparation = Scaling | TableFeatures
@@ -108,9 +115,9 @@ def from_json(state: Mapping[str, Any] | None) -> Preparation | None:
         return Scaling({path: (mean, scale) for path, (mean, scale) in of.items()})
     code = np.asarray([np.nan if code is None else code for code in state["code"]], np.float32)
     fill, mean, scale = (np.asarray(state[name], np.float32) for name in ("fill", "mean", "scale"))
-    return TableFeatures(
-        np.asarray(state["column"], np.int32), code, fill, mean, scale, state["num_columns"]
-    )
+    column = np.asarray(state["column"], np.int32)
+    texts = tuple(map(TextFeatures.from_json, state.get("texts", ())))
+    return TableFeatures(column, code, fill, mean, scale, state["num_columns"], texts)
 
 
 def _scaled(x: Array, mean: Array, scale: Array) -> Array:

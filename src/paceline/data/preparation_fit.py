@@ -3,7 +3,8 @@
 import numpy as np
 
 from paceline.data.preparation import How, Preparation, Scaling, TableFeatures
-from paceline.data.records import Dataset
+from paceline.data.records import Dataset, starts_of
+from paceline.data.texts import fit_texts
 from paceline.data.trees import Array, Tree, leaves
 
 _BYTE = 255.0
@@ -45,8 +46,12 @@ def _is_scaled(leaf: Array, dataset: Dataset, how: How) -> bool:
 def _fit_table(x: Array, dataset: Dataset, scale: bool) -> TableFeatures:
     """Medians, means and scales of a table's matrix, float32 (rows, columns)."""
     parts: list[tuple[int, float, float, float, float]] = []
-    for index, column in enumerate(dataset.columns):
-        if column.kind == "categorical":
+    texts = []
+    for index, column in zip(starts_of(dataset.columns), dataset.columns, strict=True):
+        if column.has_texts:
+            num_words = len(column.categories)
+            texts.append(fit_texts(x, column.kind, index, column.width, num_words))
+        elif column.kind == "categorical":
             parts += [(index, float(code), 0.0, 0.0, 1.0) for code in range(len(column.categories))]
         elif column.kind == "coded":  # an unknown category gets the index behind the known ones
             parts.append((index, np.nan, float(len(column.categories)), 0.0, 1.0))
@@ -59,8 +64,9 @@ def _fit_table(x: Array, dataset: Dataset, scale: bool) -> TableFeatures:
             )
             parts.append((index, np.nan, float(fill), float(mean), float(deviation)))
     columns = np.asarray([part[0] for part in parts], np.int32)
-    code, fills, means, scales = np.asarray([part[1:] for part in parts], np.float32).T.copy()
-    return TableFeatures(columns, code, fills, means, scales, len(dataset.columns))
+    numbers = np.asarray([part[1:] for part in parts], np.float32).reshape(-1, 4)
+    code, fills, means, scales = numbers.T.copy()
+    return TableFeatures(columns, code, fills, means, scales, x.shape[1], tuple(texts))
 
 
 def _moments(x: Array) -> tuple[Array, Array]:

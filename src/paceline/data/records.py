@@ -1,6 +1,6 @@
 """Records: data sets, streams, splits, table columns, and descriptions of named data sets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from paceline.data.notation import Form
 from paceline.data.preparation import How, Preparation
+from paceline.data.texts import width_of
 from paceline.data.trees import Array, Tree, leaves, map_leaves, num_rows
 
 RULE = 2
@@ -24,26 +25,38 @@ class Column:
     Attributes:
         name: its name in the file.
         kind: ``"numeric"`` (one feature), ``"categorical"`` (one feature per entry of
-            ``categories``), ``"coded"`` (one feature, the index in ``categories``) or ``"unused"``
-            (numbers that are not used as a feature, but are part of the table's rows).
+            ``categories``), ``"coded"`` (one feature, the index in ``categories``), ``"tfidf"`` or
+            ``"sequences"`` (texts, see `paceline.data.texts`) or ``"unused"`` (numbers that are not
+            used as a feature, but are part of the table's rows).
         categories: the values with a feature or an index of their own, in order. The last ones may
-            be `OTHER`, for rare and unknown values, and `MISSING`.
+            be `OTHER`, for rare and unknown values, and `MISSING`. Of texts their words, the most
+            frequent first.
         num_missing: number of missing values in training and validation rows.
         form: the notation of its texts as numbers or dates; None for others.
+        width: numbers of a row of the table's matrix that it has: words of a text, else one.
     """
 
     name: str
-    kind: Literal["numeric", "categorical", "coded", "unused"]
+    kind: Literal["numeric", "categorical", "coded", "tfidf", "sequences", "unused"]
     categories: tuple[str, ...] = ()
     num_missing: int = 0
     form: Form | None = field(default=None, repr=False)  # the repr is part of fingerprints
+    width: int = field(default=1, repr=False)
 
     @property
     def features(self) -> tuple[str, ...]:
         """Names of its features."""
         if self.kind == "categorical":
             return tuple(f"{self.name}={value}" for value in self.categories)
+        if self.has_texts:
+            count = width_of(self.kind, self.width, len(self.categories))
+            return tuple(f"{self.name}: {number}" for number in range(1, count + 1))
         return () if self.kind == "unused" else (self.name,)
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether its values are texts, not categories or numbers."""
+        return self.kind in ("tfidf", "sequences")
 
     @property
     def has_categories(self) -> bool:
@@ -64,7 +77,19 @@ class Column:
             tuple(state["categories"]),
             state["num_missing"],
             None if form is None else Form(**form),
+            state.get("width", 1),
         )
+
+
+def starts_of(columns: Sequence[Column]) -> list[int]:
+    """The place of each column's first number in a row of the table's matrix."""
+    return [sum(column.width for column in columns[:place]) for place in range(len(columns))]
+
+
+def features_of(columns: Sequence[Column]) -> tuple[str, ...]:
+    """Names of the features of a table, in order: those of texts are the last ones."""
+    ordered = sorted(columns, key=lambda column: column.has_texts)
+    return tuple(feature for column in ordered for feature in column.features)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ by `split`, to training rows alone.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,8 +17,9 @@ import numpy as np
 from paceline.core import InvalidInput, did_you_mean
 from paceline.data import notation
 from paceline.data.notation import Decimal, Form
-from paceline.data.records import Column
+from paceline.data.records import Column, features_of
 from paceline.data.table_values import MISSING, OTHER, is_date, is_text, numbers_of, texts_of
+from paceline.data.texts import is_prose, learn_words, width_of
 from paceline.data.trees import Array
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class TableNotation:
         numbering: columns that number the rows.
         as_before: read it as the first version of Paceline did, for studies of that version.
         coded: whether a category becomes its index, and not a feature of its own.
+        texts: what columns of texts become, see `paceline.data.texts`; one mode for all that have
+            several words, or a mode by column.
     """
 
     decimal: Decimal | None = None
@@ -51,6 +55,13 @@ class TableNotation:
     numbering: frozenset[str] = frozenset()
     as_before: bool = False
     coded: bool = False
+    texts: str | Mapping[str, str] = "off"
+
+    def mode_of(self, series: "pd.Series[Any]") -> str:
+        """What a column of texts becomes; empty for categories."""
+        if isinstance(self.texts, Mapping):
+            return self.texts.get(str(series.name), "")
+        return self.texts if self.texts != "off" and is_prose(series.dropna()) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,7 @@ class Learned:
     @property
     def features(self) -> tuple[str, ...]:
         """Names of all features, in order."""
-        return tuple(feature for column in self.columns for feature in column.features)
+        return features_of(self.columns)
 
 
 def named(frame: "pd.DataFrame", what: str) -> "pd.DataFrame":
@@ -130,6 +141,7 @@ def table_notation(
     is_semicolon: bool = False,
     as_before: bool = False,
     coded: bool = False,
+    texts: str | Mapping[str, str] = "off",
 ) -> TableNotation:
     """How to read the texts of a table, from all of its rows in order.
 
@@ -137,15 +149,31 @@ def table_notation(
         frame: all rows, without the target.
         decimal: the decimal mark, if the user or the file determines it.
         is_semicolon: whether it comes from a file whose columns are separated by semicolons.
-        as_before, coded: see `TableNotation`.
+        as_before, coded, texts: see `TableNotation`.
+
+    Raises:
+        InvalidInput: ``texts`` names a column that the table does not have.
     """
     if as_before:
         return TableNotation(as_before=True)
     if decimal is None:
-        texts = (frame[name] for name in frame.columns if is_text(frame[name]))
-        decimal = notation.table_decimal(texts)
+        written = (frame[name] for name in frame.columns if is_text(frame[name]))
+        decimal = notation.table_decimal(written)
     numbering = frozenset(name for name in frame.columns if _numbers_rows(frame[name]))
-    return TableNotation(decimal, is_semicolon, numbering, coded=coded)
+    if isinstance(texts, Mapping):
+        _check_names(texts, frame)
+    return TableNotation(decimal, is_semicolon, numbering, coded=coded, texts=texts)
+
+
+def _check_names(texts: Mapping[str, str], frame: "pd.DataFrame") -> None:
+    names = [str(name) for name in frame.columns]
+    for name in texts:
+        if name not in names:
+            raise InvalidInput(
+                f"texts names the column {name!r}, which the table does not have",
+                expected=f"columns among {', '.join(map(repr, names[:60]))}",
+                fix=did_you_mean(name, names),
+            )
 
 
 def learn_columns(frame: "pd.DataFrame", writing: TableNotation) -> Learned:
@@ -214,15 +242,17 @@ def _learn_texts(
         return _left_out(name, "it has no values")
     share = len(counts) / (rows - missing)
     nearly_all = not writing.as_before and len(counts) > _FEW and share > _NEARLY_ALL
-    if nearly_all or (len(counts) > _MAX_CATEGORIES and share > 0.5):
+    has_many = nearly_all or (len(counts) > _MAX_CATEGORIES and share > 0.5)
+    mode = writing.mode_of(texts) if has_many or isinstance(writing.texts, Mapping) else ""
+    if mode == "off":
+        return _left_out(name, "texts is 'off'")
+    if mode:
+        return _learn_prose(texts, mode, missing)
+    if has_many:
         column, use, note = _left_out(
             name, f"nearly every row has its own text ({len(counts):,} different ones)"
         )
-        return (
-            column,
-            use,
-            f"{note} Free text can be converted to numbers: keras.layers.TextVectorization.",
-        )
+        return column, use, f"{note} To use its words pass texts={{{name!r}: 'tfidf'}}."
     use = f"{len(counts)} categories" if len(counts) > 1 else "one category"
     note = ""
     if missing:
@@ -241,6 +271,25 @@ def _learn_texts(
     kind: Literal["coded", "categorical"] = "coded" if writing.coded else "categorical"
     column = Column(name, kind, (*kept, MISSING) if missing else tuple(kept), missing)
     return column, use, note.strip()
+
+
+def _learn_prose(
+    texts: "pd.Series[Any]", mode: str, missing: int
+) -> tuple[Column | None, str, str]:
+    """A column of texts whose words are used."""
+    name = str(texts.name)
+    words, width, num_cut = learn_words(texts)
+    if not words:
+        return _left_out(name, "its texts have no words")
+    kind: Literal["tfidf", "sequences"] = "tfidf" if mode == "tfidf" else "sequences"
+    column = Column(name, kind, words, missing, width=width)
+    size = width_of(kind, width, len(words))
+    what = "tf-idf of its words" if kind == "tfidf" else "sequences of its words"
+    use = f"text: {what}, {size:,} numbers"
+    note = f"Column '{name}' contains texts of {len(words):,} different words: {what}."
+    if num_cut:
+        note += f" Of {num_cut:,} texts only the first {width} words are used."
+    return column, use, note
 
 
 def _left_out(name: str, why: str) -> tuple[None, str, str]:

@@ -7,7 +7,8 @@ import numpy as np
 
 from paceline.core import InvalidInput
 from paceline.data import notation
-from paceline.data.records import Column
+from paceline.data.records import Column, starts_of
+from paceline.data.texts import word_numbers
 from paceline.data.trees import Array
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ _MOSTLY_NUMBERS = 0.95  # fraction of numbers among the texts of a numeric colum
 
 
 def to_matrix(frame: "pd.DataFrame", columns: Sequence[Column], what: str) -> Array:
-    """The table as float64 (rows, columns): numbers, days, category indices, NaN if missing.
+    """The table as float64 (rows, C): numbers, days, category indices, NaN if missing.
+
+    C is the sum of the widths of the columns: a text has a number for each of its first words.
 
     A category without a feature of its own becomes `OTHER` if the column has that, else missing.
 
@@ -34,10 +37,15 @@ def to_matrix(frame: "pd.DataFrame", columns: Sequence[Column], what: str) -> Ar
         raise InvalidInput(
             f"{what} lacks the columns {', '.join(absent)}", expected="the training table's columns"
         )
-    matrix = np.full((len(frame), len(columns)), np.nan)
-    for index, column in enumerate(columns):
-        if column.name in frame.columns:
-            matrix[:, index] = _column(frame[column.name], column)
+    matrix = np.full((len(frame), sum(column.width for column in columns)), np.nan)
+    for start, column in zip(starts_of(columns), columns, strict=True):
+        if column.name not in frame.columns:
+            continue
+        if column.has_texts:
+            numbers = word_numbers(frame[column.name], column.categories, column.width)
+            matrix[:, start : start + column.width] = numbers
+        else:
+            matrix[:, start] = _column(frame[column.name], column)
     return matrix
 
 

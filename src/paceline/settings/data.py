@@ -1,6 +1,7 @@
 """Settings of the data: which they are, and how they are read and divided."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -16,7 +17,7 @@ from paceline.settings.rules import (
     setting,
     unchecked,
 )
-from paceline.settings.typed import fraction_or_path
+from paceline.settings.typed import fraction_or_path, text_modes, typed_text_modes
 
 
 class DataOptions(TypedDict, total=False):
@@ -53,6 +54,12 @@ class DataOptions(TypedDict, total=False):
     pass over them gives the same rows. False streams them: validation data are then to be passed,
     and the batch size is theirs.
     """
+    texts: str | Mapping[str, str] | None
+    """What a table's columns of texts become: ``"tfidf"`` (None), numbers that weigh their words;
+    ``"sequences"``, the numbers of their words in order, as an ``Embedding`` takes them; ``"off"``,
+    nothing. A dict by column says it also for columns that would be categories or names. The
+    vocabulary is fitted to the training part, and part of the model.
+    """
     scale_target: bool | None
     """Whether a regression target is learnt scaled (metrics are in its own unit in any case); None:
     one far from 0 ± 1, where that loses nothing.
@@ -78,6 +85,12 @@ def _option(_: str, value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return str(Path(value).expanduser().resolve())
     return FromMemory(_kind(value))
+
+
+def _texts(_: str, value: Any) -> Any:
+    from paceline.data.texts import checked_modes
+
+    return checked_modes(value)
 
 
 def _directory(name: str, value: Any) -> str | None:
@@ -188,6 +201,17 @@ class DataSettings(Group):
             "Load data that arrive in batches into memory, or stream them.",
             flags="--in-memory/--no-in-memory",
             default="if they fit",
+        ),
+    )
+    texts: str | Mapping[str, str] | None = setting(
+        None,
+        _texts,
+        terminal=Terminal(
+            help="What columns of texts become: tfidf, sequences or off; or by column.",
+            metavar="MODE|COLUMN=MODE,...",
+            default="tfidf",
+            parse=text_modes,
+            write=typed_text_modes,
         ),
     )
     scale_target: bool | None = setting(

@@ -78,3 +78,30 @@ def fraction_or_path(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
+
+
+def text_modes(text: str) -> str | dict[str, str]:
+    """Parses ``"tfidf"`` as it is, ``"title=tfidf,review=sequences"`` as a mode by column.
+
+    Raises:
+        InvalidInput: a column without a mode.
+    """
+    if "=" not in text:
+        return text
+    given = [pair.rpartition("=") for pair in text.split(",")]
+    modes = {name.strip(): mode.strip() for name, _, mode in given if name.strip()}
+    if len(modes) < len(given):
+        raise InvalidInput(
+            f"--texts is {text!r}",
+            expected="one mode, or each column once with its mode, such as --texts title=tfidf",
+        )
+    return modes
+
+
+def typed_text_modes(modes: Any) -> str | None:
+    """The inverse of `text_modes`; None where a column's name cannot be typed."""
+    if isinstance(modes, str):
+        return modes
+    if any("," in name for name in modes):
+        return None
+    return ",".join(f"{name}={mode}" for name, mode in modes.items())

@@ -45,6 +45,8 @@ def load_data(
         coded: whether categories of a table are to be numbers, and not features of their own.
     """
     of_load = {name: value for name, value in options.items() if name not in _OF_SPLIT}
+    if recorded is not None and of_load.get("texts") is None and not _has_texts(recorded):
+        of_load["texts"] = "off"  # studies of earlier versions left them out
     loading = LoadingOptions(
         False if is_streamed else _was_in_memory(recorded),
         training.steps_per_epoch,
@@ -105,6 +107,11 @@ def as_stream(
             fix="Pass validation=(x_val, y_val) or a fraction.",
         )
     return dataset
+
+
+def _has_texts(recorded: Mapping[str, Json]) -> bool:
+    columns = (recorded.get("preparation") or {}).get("columns", ())
+    return any(column["kind"] in ("tfidf", "sequences") for column in columns)
 
 
 def _was_in_memory(recorded: Mapping[str, Json] | None) -> bool | None:

@@ -78,7 +78,9 @@ def about_model(preparation: Mapping[str, Json]) -> dict[str, Json]:
     """
     row: list[Json] = []
     for column in map(Column.from_json, preparation["columns"]):
-        if column.has_categories:
+        if column.has_texts:
+            row += ({"column": column.name, "word": n} for n in range(1, column.width + 1))
+        elif column.has_categories:
             row.append({"column": column.name, "number of": list(column.categories)})
         else:
             is_date = column.form is not None and column.form.date
@@ -88,4 +90,10 @@ def about_model(preparation: Mapping[str, Json]) -> dict[str, Json]:
     prepared = (
         {} if preparation["in_model"] else {"note": "rows have to be prepared: study.prepare(x)"}
     )
-    return {"row": row or None, "classes": preparation["classes"], **prepared}
+    texts = {
+        column.name: list(column.categories)
+        for column in map(Column.from_json, preparation["columns"])
+        if column.has_texts
+    }
+    words = {"words, from number 2 on": texts} if texts else {}
+    return {"row": row or None, "classes": preparation["classes"], **words, **prepared}

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from paceline.data.preparation import Preparation, TableFeatures
+from paceline.data.texts import FIRST, NONE, UNKNOWN, TextFeatures
 from paceline.data.trees import map_leaves
 from paceline.train.internals import compile_arguments
 from paceline.train.isolation import GlobalState, global_state_of
@@ -70,6 +71,30 @@ def _rows_and_features(inputs: Preparation | None, form: Any) -> tuple[Any, Any]
 
 
 def _table_features(table: TableFeatures, rows: Any) -> Any:
+    own = [_plain_features(table, rows)] if len(table.column) else []
+    parts = [*own, *(_text_features(text, rows) for text in table.texts)]
+    return parts[0] if len(parts) == 1 else keras.ops.concatenate(parts, axis=1)
+
+
+def _text_features(text: TextFeatures, rows: Any) -> Any:
+    """As `paceline.data.texts.TextFeatures.apply`."""
+    ops = keras.ops
+    own = rows[:, text.first : text.first + text.length]
+    numbers = ops.cast(ops.where(ops.isfinite(own), own, 0.0), "int32")
+    numbers = ops.clip(numbers, 0, len(text.place) - 1)
+    if text.mode == "sequences":
+        known = np.where(text.place >= 0, text.place + FIRST, UNKNOWN).astype(_FLOAT)
+        known[NONE] = NONE
+        return ops.take(known, numbers, axis=0)
+    # words outside of the vocabulary count in a place of their own, which is left out
+    places = np.where(text.place >= 0, text.place, text.width).astype("int32")
+    words = ops.one_hot(ops.take(places, numbers, axis=0), text.width + 1, dtype=_FLOAT)
+    weighted = ops.sum(words, axis=1)[:, : text.width] * text.weight
+    norm = ops.sqrt(ops.sum(ops.square(weighted), axis=1, keepdims=True))
+    return weighted / ops.maximum(norm, 1e-12)
+
+
+def _plain_features(table: TableFeatures, rows: Any) -> Any:
     ops = keras.ops
     cells = ops.take(rows, table.column, axis=1)
     filled = ops.where(ops.isfinite(cells), cells, table.fill)
