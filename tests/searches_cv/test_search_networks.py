@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from keras import layers
 from sklearn import datasets, model_selection
+from sklearn.base import is_classifier
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
+import paceline
 from paceline.core import StudyWarning
 from paceline.sklearn import BayesSearchCV, GridSearchCV, RandomizedSearchCV, SearchCV
 
@@ -238,3 +240,31 @@ def test_own_callbacks_are_called_by_fit(fits: list[int]) -> None:
     assert len(caught) == 1
     assert len(fits) == 5
     assert len(search.best_estimator_.history_["loss"]) == 2
+
+
+def build(hp: paceline.HyperParameters) -> keras.Model:
+    model = keras.Sequential([keras.Input((5,))])
+    if hp.Boolean("hidden"):
+        model.add(layers.Dense(hp.Int("units", 2, 16), "tanh"))
+    model.add(layers.Dense(3, "softmax"))
+    rate = hp.Float("rate", 1e-3, 1e-1, sampling="log")
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+    return model
+
+
+@pytest.mark.exhaustive
+def test_a_build_function_in_place_of_an_estimator(fits: list[int]) -> None:
+    labels = np.array(["no", "yes", "perhaps"])[np.digitize(Y, [-0.5, 0.5])]
+    search = SearchCV(build, n_iter=6, cv=2, random_state=0).fit(X, labels, epochs=3)
+    assert len(fits) == 1
+    assert search.best_params_.keys() <= {"hidden", "units", "rate"}
+    assert all(("units" in each) == each["hidden"] for each in search.cv_results_["params"])
+    assert set(search.predict(X)) <= set(labels)
+    assert search.score(X, labels) == np.mean(search.predict(X) == labels)
+    assert is_classifier(search)
+    assert search.estimator is build
+    grid = GridSearchCV(build, {"rate": [0.1, 0.01], "epochs": [1, 2]}, cv=2).fit(X, labels)
+    assert len(fits) == 2
+    assert grid.best_params_.keys() == {"rate", "epochs"}
+    with pytest.raises(ValueError, match="asks for"):
+        GridSearchCV(build, {"width": [1, 2]}, cv=2, error_score="raise").fit(X, labels)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
-from paceline.core import Configuration, InvalidInput, Value, shown
+from paceline.core import Configuration, InvalidInput, Value, last_line, shown
 from paceline.sklearn.parameter_values import (
     ListedValues,
     ParameterValues,
@@ -14,7 +14,7 @@ from paceline.sklearn.parameter_values import (
     drawn_values,
     plain,
 )
-from paceline.space import Choice, Condition, Hyperparameter, Space
+from paceline.space import Choice, Condition, Hyperparameter, Space, discover
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,6 +205,37 @@ def of_search_spaces(given: Any, lists_are_ranges: bool = False) -> tuple[Parame
         )
     spaces = [dict(_parameters(each, lists_are_ranges)) for each in listed]
     return ParameterSpace(spaces), len(spaces)
+
+
+def of_build(build: Any) -> ParameterSpace:
+    """The space of the hyperparameters that ``build(hp)`` asks for, with their conditions.
+
+    Raises:
+        InvalidInput: it asks for none, or raises an error for each configuration.
+    """
+    from paceline.train.build import build_model
+
+    function = getattr(build, "build", build)
+    found = discover(lambda hp: build_model(function, hp, 0))
+    if not len(found.space) or len(found.failures) == len(found.observations):
+        errors = [last_line(one.error) for one in found.failures]
+        raise InvalidInput(
+            f"build(hp) raised {errors[0]}" if errors else "build(hp) asks for no hyperparameter",
+            expected="a function that asks hp for hyperparameters and returns a compiled model",
+        )
+    return FoundSpace(found.space)
+
+
+class FoundSpace(ParameterSpace):
+    """A search space whose configurations are the parameters themselves."""
+
+    def __init__(self, space: Space) -> None:
+        """Of a space."""
+        self.space = space
+
+    def of_config(self, config: Configuration) -> Candidate:
+        """The candidate that a configuration stands for."""
+        return Candidate(dict(config), config)
 
 
 def _parameters(given: Any, lists_are_ranges: bool) -> Iterator[tuple[str, ParameterValues]]:

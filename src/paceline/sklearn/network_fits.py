@@ -10,12 +10,12 @@ from paceline.core.deprecation import depth_of_caller
 from paceline.sklearn.candidates import ParameterSpace
 from paceline.sklearn.fit_call import FitCall
 
-_WRAPPERS = ("scikeras.", "keras.", "paceline.")
+_WRAPPERS = ("scikeras.", "keras.", "paceline.sklearn.build_estimators")
 
 
 def is_network(estimator: Any, *values: Any) -> bool:
     """Whether an estimator, a part of it or a value of its parameters wraps a network."""
-    if "keras" not in sys.modules:
+    if "keras" not in sys.modules or hasattr(estimator, "_run_search"):  # a search in a search
         return False
     return any(map(_is_wrapper, (*values, estimator, *estimator.get_params(deep=True).values())))
 

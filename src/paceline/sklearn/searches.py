@@ -17,6 +17,7 @@ from paceline.search import Strategy
 from paceline.sklearn.candidates import (
     Candidate,
     ParameterSpace,
+    of_build,
     of_distributions,
     of_grid,
     of_search_spaces,
@@ -134,10 +135,11 @@ class SearchCV(StudySearch, BaseSearchCV):  # type: ignore[misc]
     """Searches with Paceline's own model, which learns from the candidates so far.
 
     Args:
-        estimator: as in scikit-learn.
+        estimator: as in scikit-learn; or a function ``build(hp)``, as for `paceline.tune`.
         space: the values of each parameter by name, or a list of such dicts: a list of values, a
             tuple ``(low, high)`` or ``(low, high, "log-uniform")``, a frozen distribution of
-            `scipy.stats`, a dimension of scikit-optimize, or a hyperparameter of Paceline.
+            `scipy.stats`, a dimension of scikit-optimize, or a hyperparameter of Paceline. None for
+            all that ``build(hp)`` asks for.
         n_iter: number of candidates.
         cv, scoring, refit, n_jobs, verbose, pre_dispatch, error_score, return_train_score: as in
             scikit-learn.
@@ -149,12 +151,10 @@ class SearchCV(StudySearch, BaseSearchCV):  # type: ignore[misc]
         study_: the study, with its report.
     """
 
-    _lists_are_ranges = False
-
     def __init__(
         self,
         estimator: Any,
-        space: Any,
+        space: Any = None,
         *,
         n_iter: int = 32,
         cv: Any = None,
@@ -186,7 +186,10 @@ class SearchCV(StudySearch, BaseSearchCV):  # type: ignore[misc]
 
     def _candidates(self) -> tuple[ParameterSpace, None]:
         checks.whole_number("n_iter", self.n_iter)
-        return of_search_spaces(self.space)[0], None
+        space = self.space
+        if space is None and isinstance(getattr(self.estimator, "values", 0), Mapping | None):
+            return of_build(self.estimator.build), None
+        return of_search_spaces(space)[0], None
 
     def _strategy(self) -> str | Strategy:
         return self.search

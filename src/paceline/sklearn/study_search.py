@@ -14,6 +14,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -64,6 +65,7 @@ class StudySearch:
     """A search of scikit-learn whose candidates are trials of a study."""
 
     study: str | os.PathLike[str] | None
+    estimator: Any
     _running: _Running
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
@@ -84,13 +86,30 @@ class StudySearch:
             StudyLocked: another process is writing it.
         """
         self._running = running = self._begin(X, y)
+        given = self.estimator
+        if _is_build(given):
+            from paceline.sklearn.build_estimators import estimator_of
+
+            self.estimator = estimator_of(given, y)
         config = joblib.parallel_config(backend=CollectingBackend(running.run))
         running.backend.callback(config.unregister)
         try:
             return super().fit(X, y, **params)  # type: ignore[misc]
         finally:
             running.backend.close()
+            self.estimator = given
             del self._running
+
+    def __sklearn_tags__(self) -> Any:
+        """Those of scikit-learn's searches; of the best estimator around a function."""
+        given = self.estimator
+        if not _is_build(given):
+            return super().__sklearn_tags__()  # type: ignore[misc]
+        self.estimator = getattr(self, "best_estimator_", None) or BaseEstimator()
+        try:
+            return super().__sklearn_tags__()  # type: ignore[misc]
+        finally:
+            self.estimator = given
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what belongs to a call of ``fit``: its processes get a copy of the search."""
@@ -201,7 +220,7 @@ class StudySearch:
         return _Running(directory, self._own_seed(Existing.find(directory)), about)
 
     def _name(self) -> str:
-        return f"{type(self).__name__} of {type(self.estimator).__name__}"  # type: ignore[attr-defined]
+        return f"{type(self).__name__} of {type(self.estimator).__name__}"
 
     def _own_seed(self, existing: Existing | None) -> int:
         """The seed of the study; the states of random generators are not changed."""
@@ -213,6 +232,12 @@ class StudySearch:
         copied = np.random.RandomState()
         copied.set_state(check_random_state(given).get_state())
         return int(copied.randint(2**31 - 1))
+
+
+def _is_build(estimator: Any) -> bool:
+    """Whether it is a function ``build(hp)``, or an object with such a method."""
+    is_build = callable(estimator) or hasattr(estimator, "build")
+    return is_build and not isinstance(estimator, type) and not hasattr(estimator, "fit")
 
 
 class _SameFolds:
