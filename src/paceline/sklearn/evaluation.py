@@ -17,12 +17,13 @@ class FitRunner:
 
     Attributes:
         candidates: those whose fits come next.
+        networks: runs fits of networks.
     """
 
     def __init__(
         self, session: SearchSession, networks: NetworkFits, n_jobs: int | None, pre_dispatch: Any
     ) -> None:
-        self._session, self._networks = session, networks
+        self._session, self.networks = session, networks
         self._n_jobs, self._pre_dispatch = n_jobs, pre_dispatch
         self.candidates: Sequence[Candidate] = ()
 
@@ -53,7 +54,7 @@ class FitRunner:
             if is_network(fit.call[1][0], *fit.candidate.params.values())
         }
         if of_networks:
-            for at, result in self._networks.run(of_networks):
+            for at, result in self.networks.run(of_networks):
                 rest.pop(at)
                 yield at, result
         yield from zip(rest, self._parallel()(fit.call for fit in rest.values()), strict=True)

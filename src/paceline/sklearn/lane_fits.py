@@ -30,6 +30,7 @@ from paceline.study.planned.retraining import FOLDS, seeds_of
 from paceline.train.array_feed import ArrayFeed, PooledData
 from paceline.train.build import build_model
 from paceline.train.finalization import finalize
+from paceline.train.internals import layer_seeds, set_layer_seeds
 from paceline.train.keras_callbacks import with_modes
 from paceline.train.structure_hash import structure_hash
 from paceline.train.variables import Batch, make_variables, restore
@@ -127,7 +128,22 @@ def recorded_fit(fit: FitCall, params: Mapping[str, Any]) -> tuple[Any, Recorded
     train = np.asarray(kwargs["train"])
     given = _check_method_params(X, params=kwargs["fit_params"] or {}, indices=train)
     x_train, y_train = _safe_split(estimator, X, y, train)
-    return estimator, record(estimator, x_train, y_train, given)
+    with _seeds_of_python():
+        return estimator, record(estimator, x_train, y_train, given)
+
+
+@contextmanager
+def _seeds_of_python() -> Iterator[None]:
+    """While the block runs, Keras draws the seeds of layers from Python's generator, as elsewhere.
+
+    An estimator with a ``random_state``, or its model's function, seeds that one.
+    """
+    own = layer_seeds()
+    set_layer_seeds(None)
+    try:
+        yield
+    finally:
+        set_layer_seeds(own)
 
 
 class _LaneTrainer:
@@ -303,11 +319,8 @@ def _instead_of_fit(estimator: Any, error: Exception | None) -> Iterator[None]:
 
 def _fill(lane: LaneFit, epochs: Sequence[Mapping[str, float]]) -> None:
     """Fills the history that the estimator was given, and its own copies of it."""
+    lane.recorded.fill_history(epochs)
     history = lane.recorded.history
-    for epoch, metrics in enumerate(epochs):
-        history.epoch.append(epoch)
-        for name, value in metrics.items():
-            history.history.setdefault(name, []).append(value)
     for part in _parts(lane.estimator):
         own = vars(part).get("history_")
         if isinstance(own, dict) and vars(part).get("model_") is lane.recorded.model:

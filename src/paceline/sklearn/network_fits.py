@@ -3,6 +3,7 @@
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from paceline.core import StudyWarning, process_state
@@ -36,7 +37,7 @@ class NetworkFits:
 
     def __init__(self, parameters: ParameterSpace, seed: int) -> None:
         self._parameters, self._seed = parameters, seed
-        self._said = False
+        self._said = self._is_used = False
 
     def run(self, fits: Mapping[int, FitCall]) -> Iterator[tuple[int, Any]]:
         """Yields the result of each fit that was trained with others, by its number.
@@ -52,9 +53,22 @@ class NetworkFits:
 
         with process_state.preserved():
             lanes = LaneFits(self._parameters, self._seed)
-            yield from lanes.run(fits)
+            for at, result in lanes.run(fits):
+                self._is_used = True
+                yield at, result
         if lanes.reasons:
             self._say(next(iter(lanes.reasons)))
+
+    def refit(self) -> AbstractContextManager[None]:
+        """While it is entered, a network that is fitted is trained by the engine where it can be.
+
+        It changes nothing unless networks were trained together before.
+        """
+        if not self._is_used:
+            return nullcontext()
+        from paceline.sklearn.single_fit import engine_fits
+
+        return engine_fits(self._seed)
 
     def _say(self, reason: str) -> None:
         if not self._said:

@@ -7,7 +7,7 @@ pipelines that end in one, and others.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +38,14 @@ class RecordedFit:
     model: keras.Model
     arguments: Mapping[str, Any]
     history: keras.callbacks.History
+
+    def fill_history(self, epochs: Sequence[Mapping[str, float]]) -> None:
+        """Fills the history with the metrics of each epoch."""
+        for epoch, metrics in enumerate(epochs):
+            self.history.epoch.append(epoch)
+            for name, value in metrics.items():
+                self.history.history.setdefault(name, []).append(value)
+        self.model.history = self.history
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,25 +147,35 @@ _UNUSUAL = ("shuffle", "initial_epoch", "steps_per_epoch", "validation_steps", "
 
 
 @contextmanager
-def recorded_fits() -> Iterator[list[RecordedFit]]:
-    """While the block runs, calls of ``fit`` in this thread are recorded and train nothing."""
-    calls: list[RecordedFit] = []
+def handled_fits(handle: Callable[[RecordedFit], bool]) -> Iterator[None]:
+    """While the block runs, calls of ``fit`` in this thread are handed to a function.
+
+    Args:
+        handle: carries out a call, and fills its history. It returns False where it does not; then
+            the call goes to Keras. Calls of ``fit`` that it makes itself do so, too.
+    """
     owner, original = threading.get_ident(), keras.Model.fit
+    is_handling = False
 
     def fit(model: keras.Model, *args: Any, **kwargs: Any) -> Any:
-        if threading.get_ident() != owner:
+        nonlocal is_handling
+        if threading.get_ident() != owner or is_handling:
             return original(model, *args, **kwargs)
         given = {**_ARGUMENTS, **dict(zip(_ARGUMENTS, args, strict=False)), **kwargs}
         history = keras.callbacks.History()
         history.set_model(model)
         history.on_train_begin()
-        calls.append(RecordedFit(model, given, history))
-        return history
+        is_handling = True
+        try:
+            is_done = handle(RecordedFit(model, given, history))
+        finally:
+            is_handling = False
+        return history if is_done else original(model, *args, **kwargs)
 
     is_own = "fit" in vars(keras.Model)
     keras.Model.fit = fit
     try:
-        yield calls
+        yield
     finally:
         if is_own:
             keras.Model.fit = original
@@ -172,7 +190,13 @@ def record(estimator: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> Rec
         RunsAlone: it does not train one model once.
         Exception: what the estimator raises.
     """
-    with recorded_fits() as calls:
+    calls: list[RecordedFit] = []
+
+    def take(call: RecordedFit) -> bool:
+        calls.append(call)
+        return True
+
+    with handled_fits(take):
         if y is None:
             estimator.fit(X, **fit_params)
         else:

@@ -45,6 +45,7 @@ class _Running:
         seed: of the study.
         about: of the study: a name, and a fingerprint of estimator, data and folds.
         backend: while it is open, joblib uses our backend.
+        refit: while it is open, the best candidate is fitted again.
         runner: runs the fits; None before the search begins.
     """
 
@@ -52,6 +53,7 @@ class _Running:
     seed: int
     about: tuple[str, str]
     backend: ExitStack = field(default_factory=ExitStack)
+    refit: ExitStack = field(default_factory=ExitStack)
     runner: FitRunner | None = None
 
     def run(self, calls: Sequence[Call]) -> Sequence[Any]:
@@ -97,6 +99,7 @@ class StudySearch:
             return super().fit(X, y, **params)  # type: ignore[misc]
         finally:
             running.backend.close()
+            running.refit.close()
             self.estimator = given
             del self._running
 
@@ -173,6 +176,7 @@ class StudySearch:
                         self._evaluated(evaluate_candidates(params, cv=folds, **more))
         finally:
             session.close()
+        running.refit.enter_context(running.runner.networks.refit())
 
     @contextmanager
     def _search_context(self, parent: Any, candidates: Any) -> Iterator[Any]:
