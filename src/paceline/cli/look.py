@@ -120,7 +120,7 @@ def data(
         typer.echo(json.dumps([asdict(info) for info in known], allow_nan=False, indent=2))
         return
     _table(known)
-    if others := sorted(set(source_names()) - {info.name for info in known}):
+    if others := sorted(set(source_names()) - {"folder", *(info.name for info in known)}):
         typer.echo(f"From installed packages: {', '.join(others)}.")
 
 
@@ -149,5 +149,5 @@ def _table(known: "list[DatasetInfo]") -> None:
     console().print(table)
     typer.echo(
         "Also, by their path: folders of idx files, .npz files, and with --target .csv and "
-        ".parquet files."
+        ".parquet files; folder:PATH for images in one folder for each class."
     )

@@ -30,6 +30,8 @@ DATA = (
     "standardize",
     "scale_target",
     "decimal",
+    "texts",
+    "in_memory",
 )
 """Settings of the data, for commands that load them."""
 
