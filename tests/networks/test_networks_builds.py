@@ -49,6 +49,17 @@ def test_default_networks_have_the_right_outputs(
     )
 
 
+@pytest.mark.parametrize(("categories", "width"), [((0, 3, 0, 2), 2 + 4 * 8), ((3, 2), 2 * 8)])
+def test_a_tabular_network_embeds_categories_and_amounts(
+    categories: tuple[int, ...], width: int
+) -> None:
+    described = {"input_shape": (len(categories),), "categories": categories, **CLASSES}
+    model, hp = build("tabular", **described)
+    assert model.get_layer("hidden_1").input.shape == (None, width)
+    assert model.get_layer("categories").input_dim == 3 + 2 + 2  # and an unknown one of each
+    assert ("frequency" in hp.config) == (0 in categories)
+
+
 def test_hyperparameters_have_plain_names() -> None:
     _, mlp = build("mlp", input_shape=(5,), **CLASSES)
     common = ["batch_norm", "dropout", "l2", "learning_rate", "momentum", "optimizer", "units"]

@@ -117,6 +117,13 @@ def test_neither_order_nor_repetition_of_rows_changes_the_result(frame: pd.DataF
         (pd.DataFrame({"a": [1.0, np.inf, 2.0]}), [0, 1, 0], "infinity in column 'a'"),
         (np.ones((6, 2)), np.arange(5) % 2, "inconsistent numbers of samples"),
         (np.ones((1, 2)), [0], "one class"),
+        (
+            pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]),
+            [0, 1],
+            "more than one column named a",
+        ),
+        (pd.DataFrame({"a": [{}, []]}), [0, 1], "numbers, texts, categories or dates"),
+        (pd.DataFrame({"a": pd.array([None, np.inf], "Float64")}), [0, 1], "infinity in column"),
         (np.ones((4, 2)), [0, 1, np.nan, 1], "NaN"),
     ],
 )

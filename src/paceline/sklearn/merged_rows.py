@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paceline.core import InvalidInput
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -43,11 +45,21 @@ def merged(
 
 
 def _hashes(frame: "pd.DataFrame", y: Array, key: str) -> Array:
-    """64 bits of each row and its target."""
+    """64 bits of each row and its target.
+
+    Raises:
+        InvalidInput: values that are neither numbers, texts, categories nor dates.
+    """
     import pandas as pd
 
     rows = frame.assign(**{_unused(frame): y})
-    hashes = pd.util.hash_pandas_object(rows, index=False, hash_key=key)
+    try:
+        hashes = pd.util.hash_pandas_object(rows, index=False, hash_key=key)
+    except TypeError as error:  # of lists, dicts, ...
+        raise InvalidInput(
+            f"X contains values that cannot be compared ({error})",
+            expected="numbers, texts, categories or dates",
+        ) from error
     return hashes.to_numpy(dtype=np.uint64)
 
 

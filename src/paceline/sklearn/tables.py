@@ -153,8 +153,9 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]
         if reset:
             self._columns = _names(X, frame.shape[1])
         frame = frame.set_axis(self._columns, axis=1).reset_index(drop=True)
-        for name in frame.columns:
-            if frame[name].dtype.kind == "f" and np.isinf(frame[name].to_numpy()).any():
+        for name, column in frame.items():
+            is_float = pd.api.types.is_float_dtype(column.dtype)
+            if is_float and np.isinf(column.to_numpy(np.float64, na_value=np.nan)).any():
                 raise ValueError(f"Input X contains infinity in column {name!r}.")
         return frame
 
@@ -310,8 +311,19 @@ class PacelineRegressor(RegressorMixin, _TableEstimator):  # type: ignore[misc]
 
 
 def _names(X: Any, count: int) -> list[str]:
-    """Names of the columns: those of a data frame, or made ones."""
-    return list(map(str, X.columns)) if hasattr(X, "columns") else [f"x{i}" for i in range(count)]
+    """Names of the columns: those of a data frame, or made ones.
+
+    Raises:
+        InvalidInput: two columns have the same name.
+    """
+    names = list(map(str, X.columns)) if hasattr(X, "columns") else [f"x{i}" for i in range(count)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidInput(
+            f"X has more than one column named {', '.join(twice)}",
+            expected="a name for each column",
+        )
+    return names
 
 
 def _column(y: Any) -> Array:
