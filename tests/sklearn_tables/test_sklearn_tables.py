@@ -120,7 +120,7 @@ def test_neither_order_nor_repetition_of_rows_changes_the_result(frame: pd.DataF
         (
             pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]),
             [0, 1],
-            "more than one column named a",
+            "unique|more than one column",
         ),
         (pd.DataFrame({"a": [{}, []]}), [0, 1], "numbers, texts, categories or dates"),
         (pd.DataFrame({"a": pd.array([None, np.inf], "Float64")}), [0, 1], "infinity in column"),
