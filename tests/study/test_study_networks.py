@@ -63,6 +63,17 @@ def test_categories_are_numbers_for_a_tabular_network_and_one_hot_for_others() -
     assert again.fingerprint != one_hot.fingerprint
 
 
+def test_words_of_texts_are_amounts_beside_categories() -> None:
+    about = [f"house {i} of {word} and light" for i, word in enumerate(HOUSES["town"])]
+    frame, options = HOUSES.assign(about=about), {"texts": {"about": "tfidf"}}
+    data = load_data((frame, LARGE), options, 0, None, TrainingSettings(), coded=True)
+    assert isinstance(data, Dataset)
+    counts = form_of("tabular", data)["categories"]
+    assert counts[:3] == [0, 4, 40]
+    assert len(counts) == data.input_shape[0] > 3
+    assert not any(counts[3:])
+
+
 def test_a_tabular_model_takes_the_rows_of_the_user_and_categories_that_are_new(
     tmp_path: Path,
 ) -> None:

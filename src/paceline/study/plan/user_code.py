@@ -150,8 +150,12 @@ def form_of(name: str, dataset: Any) -> dict[str, Json]:
 
 def _categories_of(dataset: Dataset) -> dict[str, Json]:
     """The number of categories of each feature of a table, 0 for amounts."""
-    used = [column for column in dataset.columns if column.features]
-    return {"categories": [len(column.categories) for column in used]}
+    counts = [
+        len(column.categories) if column.kind == "coded" else 0
+        for column in dataset.columns
+        for _ in column.features
+    ]
+    return {"categories": counts}
 
 
 def fix(
