@@ -119,6 +119,11 @@ def _random_layer() -> Any:
             self.transforms = [layer for _, layer in self.kinds]
             self.seeds = keras.random.SeedGenerator()
 
+        def build(self, shape: Any) -> None:
+            """Builds the transformations."""
+            for layer in self.transforms:
+                layer.build(shape)
+
         def call(self, images: Any, training: bool = False) -> Any:
             """The images, each transformed in one way."""
             if not training:

@@ -132,7 +132,8 @@ def own_arguments(what: str, run: Method, known: HyperParameters) -> OwnArgument
             raise RunsAlone(f"{what} computes {key} from hyperparameters")
     for key, value in loop.items():
         if key not in _LOOP or value.name != key:
-            raise RunsAlone(f"{what} passes the hyperparameter {value.name!r} as {key}")
+            better = f"; called {key!r}, trials would train together" if key in _LOOP else ""
+            raise RunsAlone(f"{what} passes the hyperparameter {value.name!r} as {key}{better}")
     new = {one.name: one for one in hp.space if one not in before}
     unused = [name for name in new if name not in loop]
     if unused:

@@ -7,11 +7,14 @@ from paceline.compat.keras_tuner.tuners.hyperband import Hyperband
 from paceline.compat.keras_tuner.tuners.randomsearch import RandomSearch
 from paceline.compat.keras_tuner.tuners.sklearn_tuner import SklearnTuner
 
+Sklearn = SklearnTuner  # its name in earlier versions of KerasTuner
+
 __all__ = [
     "BayesianOptimization",
     "GridSearch",
     "Hyperband",
     "RandomSearch",
+    "Sklearn",
     "SklearnTuner",
     "Tuner",
 ]
