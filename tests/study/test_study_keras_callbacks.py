@@ -37,6 +37,7 @@ class Own(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(self, most: int = 99) -> None:
         super().__init__()
         self.most, self.count = most, 0
+        self.losses: list[Any] = []
         self.seen: list[str] = []
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -44,6 +45,8 @@ class Own(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.count += 1
+        self.losses.append(np.float32(logs["loss"]))
+        assert len(self.losses) == self.count == epoch + 1
         history = len(self.model.history.epoch)
         self.seen.append(f"epoch {epoch} {sorted(logs)} {history}")
         self.model.stop_training = self.count >= self.most

@@ -104,7 +104,7 @@ class _OneTraining(CallbackList):  # type: ignore[misc]
         """Calls it; a later callback may have revoked the stop of an earlier one."""
         super().on_epoch_end(epoch, logs)
         if not self._trained.stop_training:
-            self._copies.stop_reason = ""
+            self._copies.stop_reason, self._copies.stopped_by = "", None
 
     def on_train_end(self, logs: Any = None) -> None:
         """Calls nothing: the training may go on; see `end`."""

@@ -237,7 +237,8 @@ class CallbackCopies:
 
     def state(self) -> str:
         """The counters of the callbacks: their attributes that are plain values, as text."""
-        return json.dumps([[name_of(one), _plain_attributes(one)] for one in self.all])
+        states = [[name_of(one), _plain_attributes(one)] for one in self.all]
+        return json.dumps(states, default=lambda scalar: scalar.item())
 
     def restore(self, state: str) -> None:
         """Sets the attributes that `state` has returned, in the copies of another process."""
@@ -249,12 +250,13 @@ class CallbackCopies:
                 one.__dict__.update(found[1])
 
 
+_SCALARS = (np.integer, np.float16, np.float32, np.float64, np.bool_)
 _NOT_STATE = ("params", "_model", "verbose", *WRITERS.values())
 
 
 def _plain_attributes(callback: Callback) -> dict[str, Any]:
     return {
-        name: value.item() if isinstance(value, np.generic) else value
+        name: value
         for name, value in vars(callback).items()
         if name not in _NOT_STATE and _is_plain(value)
     }
@@ -265,6 +267,6 @@ def _is_plain(value: Any) -> bool:
         return all(map(_is_plain, value))
     if isinstance(value, dict):
         return all(isinstance(key, str) and _is_plain(one) for key, one in value.items())
-    if isinstance(value, np.number | np.bool_):
+    if isinstance(value, _SCALARS):
         return True
     return value is None or type(value) in (bool, int, float, str)
