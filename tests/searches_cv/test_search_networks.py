@@ -1,6 +1,7 @@
 """The searches around Keras networks: folds and candidates train together."""
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -268,3 +269,23 @@ def test_a_build_function_in_place_of_an_estimator(fits: list[int]) -> None:
     assert grid.best_params_.keys() == {"rate", "epochs"}
     with pytest.raises(ValueError, match="asks for"):
         GridSearchCV(build, {"width": [1, 2]}, cv=2, error_score="raise").fit(X, labels)
+
+
+@pytest.mark.exhaustive
+def test_a_kept_study_of_networks_is_not_trained_again(fits: list[int], tmp_path: Path) -> None:
+    grid = {"model__units": [2, 3]}
+    options: dict[str, Any] = {"cv": 2, "study": tmp_path / "s", "n_jobs": -1}
+    targets = np.stack([Y, -Y], axis=1)
+    estimator = scikeras.KerasRegressor(two_outputs, batch_size=60, epochs=2, verbose=0)
+    first = GridSearchCV(estimator, grid, **options).fit(X, targets)
+    assert first.predict(X).shape == targets.shape
+    again = GridSearchCV(estimator, grid, **options).fit(X, targets)
+    for name in ("split0_test_score", "split1_test_score", "mean_fit_time"):
+        np.testing.assert_array_equal(first.cv_results_[name], again.cv_results_[name])
+    assert keras.Model.fit.__name__ == "counted"  # as before
+
+
+def two_outputs(units: int = 3) -> keras.Model:
+    model = keras.Sequential([keras.Input((5,)), layers.Dense(units), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    return model

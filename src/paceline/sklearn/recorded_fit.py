@@ -8,7 +8,7 @@ pipelines that end in one, and others.
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,6 +146,22 @@ _UNUSUAL = ("shuffle", "initial_epoch", "steps_per_epoch", "validation_steps", "
 """Those that have to have their defaults."""
 
 
+class _Replacement(threading.local):
+    """What stands for ``fit`` of all models, in each thread.
+
+    Attributes:
+        handle: carries out calls in this thread; None where they go to Keras.
+    """
+
+    handle: Callable[[RecordedFit], bool] | None = None
+
+
+_replacement = _Replacement()
+_lock = threading.Lock()
+_undo = ExitStack()
+_num_open = 0  # blocks of `handled_fits`, in all threads
+
+
 @contextmanager
 def handled_fits(handle: Callable[[RecordedFit], bool]) -> Iterator[None]:
     """While the block runs, calls of ``fit`` in this thread are handed to a function.
@@ -154,33 +170,45 @@ def handled_fits(handle: Callable[[RecordedFit], bool]) -> Iterator[None]:
         handle: carries out a call, and fills its history. It returns False where it does not; then
             the call goes to Keras. Calls of ``fit`` that it makes itself do so, too.
     """
-    owner, original = threading.get_ident(), keras.Model.fit
-    is_handling = False
+    global _num_open
+    with _lock:
+        _num_open += 1
+        if _num_open == 1:
+            _replace_fit()
+    outer, _replacement.handle = _replacement.handle, handle
+    try:
+        yield
+    finally:
+        _replacement.handle = outer
+        with _lock:
+            _num_open -= 1
+            if _num_open == 0:
+                _undo.close()
+
+
+def _replace_fit() -> None:
+    """Replaces ``fit`` of all models, in all threads, until `_undo` is closed."""
+    original = keras.Model.fit
 
     def fit(model: keras.Model, *args: Any, **kwargs: Any) -> Any:
-        nonlocal is_handling
-        if threading.get_ident() != owner or is_handling:
+        handle, _replacement.handle = _replacement.handle, None
+        if handle is None:
             return original(model, *args, **kwargs)
         given = {**_ARGUMENTS, **dict(zip(_ARGUMENTS, args, strict=False)), **kwargs}
         history = keras.callbacks.History()
         history.set_model(model)
         history.on_train_begin()
-        is_handling = True
         try:
             is_done = handle(RecordedFit(model, given, history))
+            return history if is_done else original(model, *args, **kwargs)
         finally:
-            is_handling = False
-        return history if is_done else original(model, *args, **kwargs)
+            _replacement.handle = handle
 
-    is_own = "fit" in vars(keras.Model)
+    if "fit" in vars(keras.Model):
+        _undo.callback(setattr, keras.Model, "fit", original)
+    else:
+        _undo.callback(delattr, keras.Model, "fit")
     keras.Model.fit = fit
-    try:
-        yield
-    finally:
-        if is_own:
-            keras.Model.fit = original
-        else:
-            del keras.Model.fit
 
 
 def record(estimator: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> RecordedFit:
