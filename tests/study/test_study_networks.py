@@ -74,6 +74,7 @@ def test_words_of_texts_are_amounts_beside_categories() -> None:
     assert not any(counts[3:])
 
 
+@pytest.mark.exhaustive
 def test_a_tabular_model_takes_the_rows_of_the_user_and_categories_that_are_new(
     tmp_path: Path,
 ) -> None:
