@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paceline import data as paceline_data
-from paceline.core import InvalidInput
+from paceline.core import InvalidInput, PacelineError
 from paceline.data import Dataset, Stream, split
 from paceline.data.batch_loading import LoadingOptions
 from paceline.data.row_digests import row_digests
@@ -228,6 +228,17 @@ def test_dicts_name_their_target() -> None:
 def test_what_is_no_batch_is_refused(source: Callable[[], Any], message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         load(source)
+
+
+def test_an_error_of_the_source_names_it() -> None:
+    def breaks() -> Iterator[Batch]:
+        yield X[:8], Y[:8]
+        raise OSError("the share is not mounted")
+
+    with pytest.raises(PacelineError, match=r"The generator breaks failed \(OSError: the share is"):
+        load(breaks)
+    with pytest.raises(PacelineError, match="missing 1 required positional argument"):
+        load(lambda number: plain())
 
 
 def test_arrays_are_not_streamed() -> None:

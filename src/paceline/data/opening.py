@@ -12,7 +12,7 @@ from paceline.data.hugging_face import NeedsTarget
 from paceline.data.records import Stream
 from paceline.data.row_sources import RowSource, read_rows
 from paceline.data.source_reader import Raw
-from paceline.data.source_registry import provided
+from paceline.data.source_registry import explained, provided
 
 
 def open_data(source: Any, options: LoadingOptions) -> Any:
@@ -33,7 +33,8 @@ def open_data(source: Any, options: LoadingOptions) -> Any:
     if isinstance(source, BatchSource):
         target = options.target
         named = source if target is None else replace(source, target=str(target))
-        return read_batches(named, options)
+        with explained(source.name):
+            return read_batches(named, options)
     if isinstance(source, RowSource):
         if options.target is not None and not needs_target:
             raise InvalidInput(
@@ -41,7 +42,8 @@ def open_data(source: Any, options: LoadingOptions) -> Any:
                 "separate target",
                 expected="target=None",
             )
-        return read_rows(source, options)
+        with explained(source.name):
+            return read_rows(source, options)
     return source
 
 

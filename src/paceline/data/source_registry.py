@@ -121,13 +121,13 @@ def provided(data: Any, data_dir: str | os.PathLike[str] | None = None) -> tuple
             if source is None:
                 return data, found
             found = found or data
-            with _explained(f"data source {data!r}"):
+            with explained(f"data source {data!r}"):
                 data = source(DataRequest(argument, data_dir))
         else:
             reader = _reader_of(type(data))
             if reader is None:
                 return iterable_source(data) or data, found
-            with _explained(f"what reads data of the type {type(data).__qualname__!r}"):
+            with explained(f"what reads data of the type {type(data).__qualname__!r}"):
                 data = reader(data)
     raise InvalidInput(
         f"data is {type(given).__name__ if found is None else repr(found)}, whose source returns "
@@ -137,7 +137,7 @@ def provided(data: Any, data_dir: str | os.PathLike[str] | None = None) -> tuple
 
 
 @contextmanager
-def _explained(what: str) -> Iterator[None]:
+def explained(what: str) -> Iterator[None]:
     """A block in which code of a source runs: its exceptions are raised with the source's name."""
     try:
         yield
