@@ -162,6 +162,26 @@ def test_threads_that_draw_random_numbers_change_no_weights() -> None:
             np.testing.assert_array_equal(weights, others)
 
 
+@pytest.mark.parametrize("by_keras", [True, False])
+def test_a_build_may_seed_its_weights(by_keras: bool) -> None:
+    def seed_it() -> None:
+        if by_keras:
+            keras.utils.set_random_seed(5)
+        else:
+            random.seed(5)
+
+    def seeded() -> keras.Model:
+        layers.Dense(3)
+        seed_it()
+        return network()
+
+    seed_it()
+    expected = network().layers[0].get_weights()[0]
+    for seed in (1, 2):
+        np.testing.assert_array_equal(built(seeded, seed).layers[0].get_weights()[0], expected)
+    assert random.seed.__name__ == "seed"
+
+
 def test_settings_of_a_build_apply_to_its_model_only() -> None:
     model = built(awkward)
     with global_state_of(model):

@@ -13,8 +13,8 @@
   metrics have other names in each model. ``keras.src.utils.naming.to_snake_case`` gives the name
   under which a class is counted.
 - ``keras.src.random.seed_generator.python_random``: Python's module `random`, from which Keras
-  draws the seeds of layers, replaced while a network is built and trained. Without it threads that
-  use the module change a network's weights.
+  draws the seeds of layers, replaced while a network is built and trained, with `random.seed`.
+  Without it threads that use the module change a network's weights.
 - ``Primitive.get_bind_params``: binds an equation of a jaxpr again, as JAX's own evaluator does.
   Without it a model needs ``fit``.
 - ``uniform``, ``normal`` and ``truncated_normal`` of ``keras.src.backend.random``, ``zeros`` and
@@ -143,14 +143,23 @@ def set_layer_seeds(own: random.Random | None) -> None:
     """
     _seeds.own = own
     seed_generator.python_random = random if own is None else _seeds
+    random.seed = _seed_python if own is None else _seed_both
+
+
+_seed_python = random.seed
+
+
+def _seed_both(*args: Any, **kwargs: Any) -> None:
+    """`random.seed`, also for layers: a ``build(hp)`` may seed Python's generator, or all."""
+    _seed_python(*args, **kwargs)
+    if _seeds.own is not None:
+        _seeds.own.seed(*args, **kwargs)
 
 
 def seed_all(seed: int) -> None:
     """Seeds all generators, also Keras's global one, which Keras before 3.13 does not reset."""
     keras.utils.set_random_seed(seed)
     global_state.set_global_attribute(_SEED_GENERATOR, None)
-    if (own := layer_seeds()) is not None:
-        own.seed(seed)
 
 
 FIT_HOOKS = ("_make_function", "_get_jax_state", "_get_metrics_result_or_logs", "_should_eval")
