@@ -12,6 +12,8 @@ from tests.compat.conftest import classifier
 
 import paceline
 import paceline.compat.keras_tuner as kt
+from paceline.compat.keras_tuner.engine.alone import RunsAlone
+from paceline.compat.keras_tuner.engine.together import arguments_of
 from paceline.core import InvalidInput, StudyWarning, TrialState
 
 pytestmark = pytest.mark.filterwarnings("ignore:Trials train one by one")
@@ -283,3 +285,75 @@ def test_a_project_that_trained_together_is_not_continued_alone(rows: Any) -> No
 def test_names_of_the_interface() -> None:
     with pytest.raises(AttributeError, match="Nonsense"):
         _ = kt.Nonsense  # type: ignore[attr-defined]
+
+
+def _depends_on_build(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    if hp.get("units") == 8:
+        kwargs["epochs"] = 4
+    return model.fit(*args, **kwargs)
+
+
+def _depends_on_values(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    return model.fit(*args, epochs=4 if hp.values["units"] == 8 else 1, **kwargs)
+
+
+def _depends_on_its_own(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    size = hp.Choice("batch_size", [16, 32, 64])
+    return model.fit(*args, batch_size=size, epochs=4 if size == 32 else 1, **kwargs)
+
+
+def _computes(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    return model.fit(*args, batch_size=2 ** hp.Int("log", 1, 5), **kwargs)
+
+
+def _names_it_otherwise(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    return model.fit(*args, batch_size=hp.Int("size", 1, 5), **kwargs)
+
+
+def _returns_its_own(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    model.fit(*args, **kwargs)
+    return 0.5
+
+
+@pytest.mark.parametrize(
+    ("fit", "message"),
+    [
+        (_depends_on_build, "looks up 'units' of build"),
+        (_depends_on_values, "looks up 'units' of build"),
+        (_depends_on_its_own, "computes with the hyperparameter 'batch_size'"),
+        (_computes, "computes with the hyperparameter 'log'"),
+        (_names_it_otherwise, "passes the hyperparameter 'size' as batch_size"),
+        (_returns_its_own, "returns something else"),
+        (lambda hp, model, *a, **k: model.summary(), "does more than pass arguments"),
+        (lambda hp, model, *a, **k: 0.5, "trains 0 times"),
+        (
+            lambda hp, model, *a, **k: (hp.Boolean("augment"), model.fit(*a, **k))[1],
+            "uses the hyperparameter 'augment'",
+        ),
+    ],
+)
+def test_a_fit_that_does_more_is_not_taken_for_one_that_passes_arguments(
+    fit: Any, message: str
+) -> None:
+    own = {"build": lambda self, hp: classifier(hp), "fit": lambda self, *a, **k: fit(*a, **k)}
+    model: kt.HyperModel = type("Own", (kt.HyperModel,), own)()
+    tuner = kt.RandomSearch(model, "val_loss", 1)
+    x, y = np.zeros((20, 3), np.float32), np.arange(20) % 2
+    with pytest.raises(RunsAlone, match=message):
+        arguments_of(tuner, (x, y), {"validation_split": 0.5})
+
+
+def test_a_build_that_keeps_something_for_fit_is_noticed() -> None:
+    class Keeps(kt.HyperModel):
+        def build(self, hp: Any) -> keras.Model:
+            self.size = hp.Choice("size", [16, 32, 64])
+            return classifier(hp)
+
+        def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+            return model.fit(*args, batch_size=self.size, **kwargs)
+
+    tuner = kt.RandomSearch(Keeps(), "val_loss", 1)
+    x, y = np.zeros((20, 3), np.float32), np.arange(20) % 2
+    with pytest.raises(RunsAlone, match=r"Keeps\.build sets 'size'"):
+        arguments_of(tuner, (x, y), {"validation_split": 0.5})
+    assert type(tuner.hypermodel) is Keeps

@@ -82,13 +82,88 @@ class HyperModelStandIn:
 
 
 class _Asked(int):
-    """A whole number that is the value of a hyperparameter."""
+    """A whole number that is the value of a hyperparameter, and knows whether it was used.
+
+    Passing it on is no use; comparing it and computing with it are.
+    """
 
     name: str
+    is_used: bool = False
+
+
+def _used(operation: str) -> Any:
+    plain = getattr(int, operation)
+
+    def use(self: _Asked, *others: Any) -> Any:
+        self.is_used = True
+        return plain(self, *others)
+
+    return use
+
+
+for _operation in (
+    *("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__bool__"),
+    *("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__neg__", "__abs__"),
+    *("__floordiv__", "__rfloordiv__", "__truediv__", "__rtruediv__", "__mod__", "__rmod__"),
+    *("__pow__", "__rpow__", "__divmod__", "__int__", "__float__", "__index__"),
+):
+    setattr(_Asked, _operation, _used(_operation))
+
+
+class _Watched(dict[str, Any]):
+    """Values that know whether one of those that ``build`` defines was looked up."""
+
+    def __init__(self, values: Mapping[str, Any], before: frozenset[str]) -> None:
+        super().__init__(values)
+        self.before = before
+        self.read: list[str] = []
+
+    def _look(self, name: Any) -> None:
+        if name in self.before:
+            self.read.append(name)
+
+    def __getitem__(self, name: str) -> Any:
+        self._look(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self._look(name)
+        return super().get(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        self._look(name)
+        return super().__contains__(name)
+
+    def __iter__(self) -> Any:
+        self.read += sorted(self.before)
+        return super().__iter__()
+
+    def keys(self) -> Any:
+        self.read += sorted(self.before)
+        return super().keys()
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        self._look(name)
+        return super().setdefault(name, default)
+
+    def items(self) -> Any:
+        self.read += sorted(self.before)
+        return super().items()
+
+    def values(self) -> Any:
+        self.read += sorted(self.before)
+        return super().values()
+
+    def copy(self) -> dict[str, Any]:
+        return dict(self.items())
 
 
 class _Marking(HyperParameters):
-    """Marks the whole numbers that it returns as values of hyperparameters."""
+    """Marks the whole numbers that it returns, and notes what is looked up of the ``build``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marked: list[_Asked] = []
 
     def _retrieve(self, one: HyperParameter) -> Any:
         return self._marked(one.name, super()._retrieve(one))
@@ -101,6 +176,7 @@ class _Marking(HyperParameters):
             return value
         marked = _Asked(value)
         marked.name = name
+        self.marked.append(marked)
         return marked
 
 
@@ -119,11 +195,14 @@ def own_arguments(what: str, run: Method, known: HyperParameters) -> OwnArgument
     Raises:
         RunsAlone: it does something else than change these arguments.
     """
-    hp = _Marking.with_values(known.space, known.values)
+    hp: _Marking = _Marking.with_values(known.space, known.values)
     before = list(hp.space)
-    args, kwargs = _call(what, run, hp)
+    names = frozenset(one.name for one in before)
+    args, kwargs = _call(what, run, hp, names)
+    if used := [one.name for one in hp.marked if one.is_used]:
+        raise RunsAlone(f"{what} computes with the hyperparameter {used[0]!r}")
     other = _Marking.with_values(before, {one.name: _another(one) for one in hp.space})
-    args_again, kwargs_again = _call(what, run, other)
+    args_again, kwargs_again = _call(what, run, other, names)
     passed: dict[Any, Any] = {**dict(enumerate(args)), **kwargs}
     again: dict[Any, Any] = {**dict(enumerate(args_again)), **kwargs_again}
     loop = {key: value for key, value in kwargs.items() if isinstance(value, _Asked)}
@@ -145,14 +224,41 @@ def own_arguments(what: str, run: Method, known: HyperParameters) -> OwnArgument
     return OwnArguments(args, rest, found)
 
 
+def check_build(hypermodel: Any, known: HyperParameters) -> None:
+    """Checks that ``build`` keeps nothing on its object, which a ``fit`` of the user may read.
+
+    Raises:
+        RunsAlone: it sets an attribute.
+    """
+    kind, noted = type(hypermodel), []
+
+    class Noting(kind):  # type: ignore[misc, valid-type]
+        def __setattr__(self, name: str, value: Any) -> None:
+            noted.append(name)
+            super().__setattr__(name, value)
+
+    values = {one.name: _another(one) for one in known.space}
+    hypermodel.__class__ = Noting
+    try:
+        hypermodel.build(known.copy())
+        hypermodel.build(HyperParameters.with_values(known.space, values))
+    except Exception as error:
+        raise RunsAlone(f"{kind.__name__}.build raises {type(error).__name__}: {error}") from None
+    finally:
+        object.__setattr__(hypermodel, "__class__", kind)
+    if noted:
+        raise RunsAlone(f"{kind.__name__}.build sets {noted[0]!r}, which its fit may read")
+
+
 def _another(one: HyperParameter) -> Any:
     """Another value than the default, where there is one."""
     others = (value for value in reversed(list(one.values)) if value != one.default)
     return next(others, one.default)
 
 
-def _call(what: str, run: Method, hp: HyperParameters) -> Call:
-    recorder = Recorder()
+def _call(what: str, run: Method, hp: _Marking, names: frozenset[str]) -> Call:
+    recorder, values = Recorder(), _Watched(hp.values, names)
+    hp.values = values
     try:
         returned = run(hp, recorder)
     except Exception as error:  # it may do anything with the stand-ins
@@ -162,6 +268,8 @@ def _call(what: str, run: Method, hp: HyperParameters) -> Call:
         raise RunsAlone(f"{what} trains {len(recorder.calls)} times")
     if returned is not recorder.trained and returned is not None and returned != [recorder.trained]:
         raise RunsAlone(f"{what} returns something else than what fit returns")
+    if values.read or hp.values is not values:
+        raise RunsAlone(f"{what} looks up {values.read[0] if values.read else 'values'!r} of build")
     return recorder.calls[0]
 
 

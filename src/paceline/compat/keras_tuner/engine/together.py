@@ -16,6 +16,7 @@ from paceline.compat.keras_tuner.engine.own_fit import (
     ModelStandIn,
     OwnArguments,
     Recorder,
+    check_build,
     own_arguments,
 )
 from paceline.compat.keras_tuner.engine.project import trained_alone
@@ -161,6 +162,7 @@ def _own_arguments(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
             return tuner.hypermodel.fit(hp, ModelStandIn(recorder), *passed.args, **given)
 
         own = own_arguments(f"{type(tuner.hypermodel).__name__}.fit", fit, known)
+        check_build(tuner.hypermodel, known)
         found = OwnArguments(own.args, own.kwargs, {**found.loop, **own.loop})
     return found
 
