@@ -238,8 +238,8 @@ def check_build(hypermodel: Any, known: HyperParameters) -> None:
             super().__setattr__(name, value)
 
     values = {one.name: _another(one) for one in known.space}
-    hypermodel.__class__ = Noting
     try:
+        hypermodel.__class__ = Noting
         hypermodel.build(known.copy())
         hypermodel.build(HyperParameters.with_values(known.space, values))
     except Exception as error:
