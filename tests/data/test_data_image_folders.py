@@ -95,6 +95,7 @@ def test_images_are_streamed_where_they_do_not_fit(photos: Path) -> None:
     assert [len(stream.source.test[place][1]) for place in range(1)] == [8]
 
 
+@pytest.mark.exhaustive
 def test_a_study_of_a_folder(photos: Path, tmp_path: Path, monkeypatch: Any) -> None:
     options: dict[str, Any] = {
         "objective": "val_accuracy",

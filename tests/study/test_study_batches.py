@@ -81,6 +81,7 @@ def last(study: paceline.Study, number: int) -> dict[str, float]:
     return dict(study.trials[number].measurements[-1].metrics)
 
 
+@pytest.mark.exhaustive
 def test_batches_in_memory_are_a_study_of_their_arrays(tmp_path: Path) -> None:
     study = tune(plain, tmp_path / "s", validation=held_out)
     arrays = tune((X, Y), tmp_path / "t", batch_size=8, validation=(X_VAL, Y_VAL))
@@ -108,6 +109,7 @@ def test_a_stream_without_an_end_trains_by_steps_as_fit_does(tmp_path: Path) -> 
     assert len(resumed.trials) == 3
 
 
+@pytest.mark.exhaustive
 def test_steps_of_arrays_are_those_of_fit(tmp_path: Path) -> None:
     study = tune(
         (X, Y),
