@@ -1,5 +1,6 @@
 """Data in batches: in memory where every pass gives the same rows and they fit, else streams."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ load: Any = paceline_data.load  # its results are of two types
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(21, 3)).astype("float32"), np.arange(21) % 2
 Batch = tuple[Any, ...]
+PASSES = itertools.count()
 
 
 def in_batches(*arrays: Any, size: int = 8) -> Iterator[Batch]:
@@ -40,8 +42,8 @@ def augmented() -> Iterator[Batch]:
 
 
 def sampled() -> Iterator[Batch]:
-    rows = np.random.default_rng().permutation(21)[:16]
-    return in_batches(X[rows], Y[rows])
+    start = next(PASSES) % 5  # other rows in each pass
+    return in_batches(X[start : start + 16], Y[start : start + 16])
 
 
 class Loader:
