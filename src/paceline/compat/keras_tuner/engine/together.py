@@ -10,6 +10,7 @@ from paceline.compat.keras_tuner.engine.batches import read_arguments, stream_op
 from paceline.compat.keras_tuner.engine.fit_arguments import FitArguments
 from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameters
 from paceline.compat.keras_tuner.engine.objective import DefaultObjective, MultiObjective
+from paceline.compat.keras_tuner.engine.options import warn_once
 from paceline.compat.keras_tuner.engine.overriding import first_overridden, is_overridden
 from paceline.compat.keras_tuner.engine.own_fit import (
     HyperModelStandIn,
@@ -45,6 +46,7 @@ _HOOKS = (
 )
 """Methods of a tuner that are called for each trial, if it trains alone."""
 
+_CONSECUTIVE = 3  # the default of max_consecutive_failed_trials
 _ALL = 1_000_000
 """So many networks are kept where no number of trials is given, as in a grid."""
 
@@ -65,6 +67,7 @@ def arguments_of(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> d
     own = _own_arguments(tuner, args, kwargs)
     given = FitArguments.of(own.args, own.kwargs, oracle.objective.name)
     given = read_arguments(given, _recorded(tuner))
+    _say_unused(oracle)
     loop = {name: one for name, one in own.loop.items() if name != "epochs" or not oracle.epochs}
     is_halving = oracle.schedule != "full"
     found = {
@@ -142,6 +145,22 @@ def _check_tuner(tuner: Any) -> None:
         raise RunsAlone("those of this project have done so before")
     if oracle.trials and tuner._study is None:
         raise RunsAlone("the oracle has trials already")
+
+
+def _say_unused(oracle: Any) -> None:
+    """Warns of arguments that have an effect only where trials run one by one."""
+    if oracle.max_retries_per_trial:
+        warn_once(
+            "max_retries_per_trial",
+            "max_retries_per_trial has no effect where trials train together: a trial that fails "
+            "would fail again.",
+        )
+    if oracle.max_consecutive_failed_trials != _CONSECUTIVE:
+        warn_once(
+            "max_consecutive_failed_trials",
+            "max_consecutive_failed_trials has no effect where trials train together: the search "
+            "ends if its first trials all fail.",
+        )
 
 
 def _own_arguments(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> OwnArguments:
