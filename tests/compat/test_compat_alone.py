@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -310,6 +310,22 @@ def _names_it_otherwise(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
     return model.fit(*args, batch_size=hp.Int("size", 1, 5), **kwargs)
 
 
+def _makes_something_else(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    return model.fit(args[9], **kwargs)
+
+
+def _writes_a_log(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    history = model.fit(*args, **kwargs)
+    with open("log.txt", "a") as file:
+        file.write("trained")
+    return history
+
+
+def _keeps_its_history(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    model.past = model.fit(*args, **kwargs)
+    return model.past
+
+
 def _returns_its_own(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
     model.fit(*args, **kwargs)
     return 0.5
@@ -324,7 +340,9 @@ def _returns_its_own(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         (_computes, "computes with the hyperparameter 'log'"),
         (_names_it_otherwise, "passes the hyperparameter 'size' as batch_size"),
         (_returns_its_own, "returns something else"),
-        (lambda hp, model, *a, **k: model.summary(), "does more than pass arguments"),
+        (_makes_something_else, "does more than pass arguments"),
+        (_writes_a_log, "calls open"),
+        (_keeps_its_history, "sets model.past"),
         (lambda hp, model, *a, **k: 0.5, "trains 0 times"),
         (
             lambda hp, model, *a, **k: (hp.Boolean("augment"), model.fit(*a, **k))[1],
@@ -335,7 +353,7 @@ def _returns_its_own(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
 def test_a_fit_that_does_more_is_not_taken_for_one_that_passes_arguments(
     fit: Any, message: str
 ) -> None:
-    own = {"build": lambda self, hp: classifier(hp), "fit": lambda self, *a, **k: fit(*a, **k)}
+    own = {"build": lambda self, hp: classifier(hp), "fit": staticmethod(fit)}
     model: kt.HyperModel = type("Own", (kt.HyperModel,), own)()
     tuner = kt.RandomSearch(model, "val_loss", 1)
     x, y = np.zeros((20, 3), np.float32), np.arange(20) % 2
@@ -357,3 +375,35 @@ def test_a_build_that_keeps_something_for_fit_is_noticed() -> None:
     with pytest.raises(RunsAlone, match=r"Keeps\.build sets 'size'"):
         arguments_of(tuner, (x, y), {"validation_split": 0.5})
     assert type(tuner.hypermodel) is Keeps
+
+
+def test_a_run_trial_that_does_something_for_each_trial_is_called_for_each() -> None:
+    class Counted(kt.RandomSearch):
+        numbers: ClassVar[list[str]] = []
+
+        def run_trial(self, trial: kt.Trial, *args: Any, **kwargs: Any) -> Any:
+            kwargs["batch_size"] = trial.hyperparameters.Int("batch_size", 8, 16, step=8)
+            found = super().run_trial(trial, *args, **kwargs)
+            self.numbers.append(trial.trial_id)
+            return found
+
+    x, y = np.zeros((20, 3), np.float32), np.arange(20) % 2
+    tuner = Counted(classifier, "val_loss", 2, executions_per_trial=1)
+    with pytest.raises(RunsAlone, match=r"Counted\.run_trial (calls self\.numbers\.append|uses)"):
+        arguments_of(tuner, (x, y), {"validation_split": 0.5})
+
+
+def test_a_model_without_hyperparameters_is_one_trial() -> None:
+    x, y = np.zeros((20, 3), np.float32), np.arange(20) % 2
+    tuner = kt.RandomSearch(lambda _: classifier(kt.HyperParameters()), "val_loss", 3, seed=1)
+    with pytest.warns(StudyWarning, match="no hyperparameter with more than one value"):
+        tuner.search(x, y, validation_split=0.5, verbose=0)
+    assert len(tuner.oracle.get_best_trials(5)) == 1
+    assert tuner.get_best_hyperparameters()[0].values == {}
+
+
+def test_retries_without_effect_are_said() -> None:
+    x, y = np.zeros((20, 3), np.float32), np.arange(20) % 2
+    tuner = kt.RandomSearch(classifier, "val_loss", 2, max_retries_per_trial=2)
+    with pytest.warns(StudyWarning, match="max_retries_per_trial has no effect where trials train"):
+        arguments_of(tuner, (x, y), {"validation_split": 0.5})

@@ -20,6 +20,7 @@ from paceline.compat.keras_tuner.engine.own_fit import (
     check_build,
     own_arguments,
 )
+from paceline.compat.keras_tuner.engine.own_source import effect_of
 from paceline.compat.keras_tuner.engine.project import trained_alone
 from paceline.compat.keras_tuner.engine.rows import row_options
 from paceline.compat.keras_tuner.errors import TooManyFailures
@@ -168,12 +169,14 @@ def _own_arguments(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     found = OwnArguments(args, kwargs, {})
     known = tuner.oracle.get_space()
     if is_overridden(tuner, "run_trial"):
+        _check_source(tuner, "run_trial")
 
         def run_trial(hp: HyperParameters, recorder: Recorder) -> Any:
             return _run_trial(tuner, hp, recorder, args, kwargs)
 
         found = own_arguments(f"{type(tuner).__name__}.run_trial", run_trial, known)
     if is_overridden(tuner.hypermodel, "fit"):
+        _check_source(tuner.hypermodel, "fit")
         passed = found
 
         def fit(hp: HyperParameters, recorder: Recorder) -> Any:
@@ -183,7 +186,14 @@ def _own_arguments(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
         own = own_arguments(f"{type(tuner.hypermodel).__name__}.fit", fit, known)
         check_build(tuner.hypermodel, known)
         found = OwnArguments(own.args, own.kwargs, {**found.loop, **own.loop})
+    if not (found.loop or any(len(set(map(str, one.values))) > 1 for one in known.space)):
+        raise RunsAlone("there is no hyperparameter with more than one value")
     return found
+
+
+def _check_source(owner: Any, name: str) -> None:
+    if effect := effect_of(getattr(owner, name)):
+        raise RunsAlone(f"{type(owner).__name__}.{name} {effect}")
 
 
 def _run_trial(
