@@ -1,10 +1,25 @@
 """Exports to Weights & Biases: a group of runs, one for each trial."""
 
 import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 from paceline.core import InvalidInput, Trial, TrialState, shown
 from paceline.exporters.base import ExportedStudy, Exporter, directory_of, require
+
+_NOTHING_OF_THIS_PROCESS: Mapping[str, Any] = {
+    "x_disable_stats": True,
+    "x_disable_meta": True,
+    "x_disable_machine_info": True,
+    "x_save_requirements": False,
+    "disable_git": True,
+    "disable_job_creation": True,
+    "save_code": False,
+}
+"""Settings of a run that was trained elsewhere: describing this process takes most of the time."""
+
+_THREADS = 4  # a run waits for the service of wandb most of the time
 
 
 class WandB(Exporter):
@@ -47,6 +62,11 @@ class WandB(Exporter):
         group = self._group or study.name
         self.place = f"the group {group!r} of the project {self._project!r} of Weights & Biases"
 
+    def add_many(self, trials: Sequence[Trial]) -> None:
+        """Logs trials, several at a time."""
+        with ThreadPoolExecutor(_THREADS) as threads:
+            list(threads.map(self.add, trials))
+
     def add(self, trial: Trial) -> None:
         """Logs a trial, under the same id as an earlier export."""
         import wandb
@@ -62,7 +82,7 @@ class WandB(Exporter):
             dir=str(self._directory or self._study.directory),
             resume="allow",
             reinit="create_new",
-            settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
+            settings=wandb.Settings(silent=True, console="off", **_NOTHING_OF_THIS_PROCESS),
         )
         for one in trial.measurements:
             run.log(dict(one.metrics), step=one.epoch)

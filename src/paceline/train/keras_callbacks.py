@@ -227,7 +227,8 @@ class CallbackCopies:
         """
         why = "it set stop_training"
         if isinstance(callback, EarlyStopping):
-            why = f"no improvement of {callback.monitor} for {callback.wait} epochs"
+            epochs = "1 epoch" if callback.wait == 1 else f"{callback.wait} epochs"
+            why = f"no improvement of {callback.monitor} for {epochs}"
         self.stop_reason = (
             self.stop_reason or f"{name_of(callback)} stopped it after epoch {epoch}: {why}"
         )

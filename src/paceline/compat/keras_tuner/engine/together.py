@@ -24,7 +24,7 @@ from paceline.compat.keras_tuner.engine.own_source import effect_of
 from paceline.compat.keras_tuner.engine.project import trained_alone
 from paceline.compat.keras_tuner.engine.rows import row_options
 from paceline.compat.keras_tuner.errors import TooManyFailures
-from paceline.core import AllTrialsFailed, InvalidInput, StudyMismatch
+from paceline.core import AllTrialsFailed, InvalidInput, StudyInterrupted, StudyMismatch
 from paceline.report import Study
 
 _HOOKS = (
@@ -100,14 +100,23 @@ def search_together(tuner: Any, arguments: dict[str, Any]) -> Study:
 
     Raises:
         StudyMismatch: the project is of another space, other data or another objective.
+        StudyInterrupted: Ctrl+C has stopped it.
         TooManyFailures: the first trials all failed.
     """
     try:
         return tune(tuner._build_together, study=tuner.project_dir, **arguments)
+    except StudyInterrupted:
+        raise StudyInterrupted(
+            f"Stopped; everything measured is kept in {tuner.project_dir}. Run the script again: "
+            "it continues there, and repeats nothing that has ended."
+        ) from None
     except StudyMismatch as error:
+        are_rows = "given folds" in error.passed
         raise StudyMismatch(
-            error.passed,
-            expected=error.expected,
+            "the rows to train on or to validate are others than the project's"
+            if are_rows
+            else error.passed,
+            expected="the same x, y and validation rows" if are_rows else error.expected,
             fix=f"With overwrite=True the project in {tuner.project_dir} is deleted and begins "
             "anew; with another project_name it stays.",
         ) from None
