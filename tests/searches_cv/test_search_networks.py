@@ -89,6 +89,16 @@ def test_no_fit_is_called_for_candidates_on_folds(fits: list[int]) -> None:
 
 
 @pytest.mark.exhaustive
+def test_a_search_repeats_itself_by_the_seed_of_the_estimator() -> None:
+    scores = []
+    for seed in (0, 1):
+        np.random.seed(seed)
+        search = GridSearchCV(wrapped(batch_size=16), {"model__units": [2, 3]}, cv=2, refit=False)
+        scores.append(search.fit(X, Y).cv_results_["mean_test_score"])
+    np.testing.assert_array_equal(*scores)
+
+
+@pytest.mark.exhaustive
 def test_a_pipeline_is_fitted_to_the_rows_of_each_fold(fits: list[int]) -> None:
     estimator = TransformedTargetRegressor(
         make_pipeline(StandardScaler(), wrapped(model__units=3)), transformer=MinMaxScaler()

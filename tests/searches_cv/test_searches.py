@@ -341,3 +341,9 @@ def test_the_report_shows_the_scores_of_the_folds(tmp_path: Path) -> None:
     assert search.study_.best.standard_error == pytest.approx(
         search.cv_results_["std_test_score"][search.best_index_] / 2
     )
+
+
+@pytest.mark.parametrize("prior", ["log", "loguniform"])
+def test_a_word_that_is_no_prior_is_refused(prior: str) -> None:
+    with pytest.raises(InvalidInput, match="'uniform' or 'log-uniform'"):
+        SearchCV(Ridge(), {"alpha": (0.1, 1.0, prior)}).fit(np.eye(6), np.arange(6))

@@ -203,3 +203,10 @@ def test_all_of_scikit_learn_s_checks_pass(kind: Any) -> None:
     found = estimator_checks.check_estimator(estimator, on_skip=None)
     skipped = {check["check_name"] for check in found if check["status"] == "skipped"}
     assert skipped <= {"check_array_api_input"}
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size"])
+def test_zero_is_not_the_default(name: str) -> None:
+    given: dict[str, Any] = {name: 0}
+    with pytest.raises(InvalidInput, match=f"{name} is 0"):
+        PacelineRegressor(**QUICK, **given).fit(np.arange(20.0)[:, None], np.arange(20.0))

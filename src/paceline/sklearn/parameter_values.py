@@ -217,6 +217,10 @@ def dimension(given: Any, lists_are_ranges: bool = False) -> ParameterValues:
     return ListedValues.of(given)
 
 
+_NOT_PRIORS = ("log", "loguniform", "log_uniform", "linear", "reciprocal")
+"""What is meant as a prior, and is none: these are refused, and not taken for a third value."""
+
+
 def _as_range(given: Sequence[Any]) -> ValueRange | None:
     """The range that a tuple stands for; None if it is a list of values."""
     ends = [plain(one) for one in given[:2]]
@@ -225,7 +229,8 @@ def _as_range(given: Sequence[Any]) -> ValueRange | None:
     low, high = ends
     if len(given) == 2:
         return number_range(low, high)
-    return number_range(low, high, given[2]) if given[2] in ("uniform", "log-uniform") else None
+    is_prior = given[2] in ("uniform", "log-uniform", *_NOT_PRIORS)
+    return number_range(low, high, given[2]) if is_prior else None
 
 
 def _is_scalar(value: Any) -> bool:

@@ -231,11 +231,25 @@ class StudySearch:
         given = getattr(self, "random_state", None)
         if isinstance(given, int | np.integer):
             return int(given)
+        if given is None and (own := _seed_of(self.estimator)) is not None:
+            return own
         if existing is not None:
             return int(existing.settings.search.seed)
         copied = np.random.RandomState()
         copied.set_state(check_random_state(given).get_state())
         return int(copied.randint(2**31 - 1))
+
+
+def _seed_of(estimator: Any) -> int | None:
+    """The ``random_state`` of an estimator or of the first of its parts that has one; or None."""
+    if not hasattr(estimator, "get_params"):
+        return None
+    parameters = estimator.get_params()
+    for name in sorted(parameters, key=lambda name: (name.count("__"), name)):
+        value = parameters[name]
+        if name.rpartition("__")[2] == "random_state" and isinstance(value, int | np.integer):
+            return int(value)
+    return None
 
 
 def _is_build(estimator: Any) -> bool:

@@ -112,11 +112,11 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _arguments(self, rows: int) -> dict[str, Any]:
         """Arguments of `paceline.tune` for data of a number of rows."""
-        batch_size = self.batch_size or _batch_size(rows)
+        batch_size = _batch_size(rows) if self.batch_size is None else self.batch_size
         given = {
             "trials": _TRIALS if self.trials is None and self.budget is None else self.trials,
             "budget": self.budget,
-            "epochs": self.epochs or _epochs(rows, batch_size),
+            "epochs": _epochs(rows, batch_size) if self.epochs is None else self.epochs,
             "batch_size": batch_size,
             "validation": self.validation,
             "folds": self.folds,
