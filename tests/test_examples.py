@@ -1,5 +1,8 @@
 """Every script in `examples/` runs, from an empty folder and without a warning."""
 
+import difflib
+import json
+import os
 import re
 import runpy
 import subprocess
@@ -10,6 +13,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SCRIPTS = sorted(EXAMPLES.glob("*.py"))
+EXERCISES = EXAMPLES / "exercises"
 _ALWAYS = ("any_function", "ask_and_tell", "callback", "resume")
 
 
@@ -42,3 +46,38 @@ def test_an_example_runs(
 def test_the_list_of_examples_is_complete() -> None:
     listed = re.findall(r"^\| `(\w+\.py)` \|", (EXAMPLES / "README.md").read_text(), re.MULTILINE)
     assert sorted(listed) == [script.name for script in SCRIPTS]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(
+    ("command", "script"),
+    [
+        ([], "kmnist_given_paceline"),
+        (["-m", "paceline", "run"], "kmnist_grid"),
+        (["-m", "paceline", "run"], "mnist_bayesian"),
+        ([], "mnist_ladder_paceline"),
+        ([], "california_search_paceline"),
+        (["-m", "paceline", "run"], "mnist_cnn"),
+    ],
+)
+def test_an_exercise_runs_with_paceline(command: list[str], script: str, tmp_path: Path) -> None:
+    variables = {k: v for k, v in os.environ.items() if k != "PACELINE_DATA"}
+    asked = [sys.executable, *command, str(EXERCISES / f"{script}.py"), "--quick"]
+    done = subprocess.run(
+        asked, cwd=tmp_path, env=variables, capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["best"]
+    assert found["seconds"] > 0
+    assert "one by one" not in done.stderr
+    assert "one after the other" not in done.stderr
+
+
+def test_the_scikit_learn_exercise_changes_imports_only() -> None:
+    usual, ours = (
+        (EXERCISES / f"{name}.py").read_text().splitlines()
+        for name in ("california_search", "california_search_paceline")
+    )
+    changed = [line for line in difflib.ndiff(usual, ours) if line[0] in "+-"]
+    assert changed
+    assert all(re.match(r"[+-] from \S+ import ", line) for line in changed)
