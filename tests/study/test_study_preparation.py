@@ -327,7 +327,7 @@ def test_a_study_made_before_goes_on_by_the_rule_that_it_was_made_with(
     """
     data = parts(pd.DataFrame(X * [900, 1], columns=["a", "b"]), FIVE_OR_TWO)
     with monkeypatch.context() as before:
-        for module in ("plan.study_data", "plan.network_definition"):
+        for module in ("plan.study_data", "inputs.loading_data"):
             before.setattr(f"paceline.study.{module}.rule_of", lambda recorded: 1)
         old = tune(tmp_path / "s", classifier(6), data, class_weight={0: 5, 1: 9})
     assert "preparation" not in (old.record.created.data if old.record.created else {})

@@ -13,7 +13,7 @@ def run(
         list[str] | None, typer.Argument(help="Its own arguments.", metavar="[ARGUMENTS]...")
     ] = None,
 ) -> None:
-    """Run a script that imports keras_tuner, unchanged, as a study of Paceline.
+    """Run a script for KerasTuner, unchanged, as a study.
 
     keras_tuner need not be installed. Trials train together where the script allows it.
     """
