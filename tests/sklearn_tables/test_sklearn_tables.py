@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.utils import estimator_checks
 
-from paceline.core import InvalidInput
+from paceline.core import InvalidInput, StudyWarning
 from paceline.sklearn import PacelineClassifier, PacelineRegressor
 
 QUICK: dict[str, Any] = {
@@ -97,6 +97,20 @@ def test_a_pickled_estimator_predicts_the_same_without_its_study(
     assert not hasattr(again, "classes_")
 
 
+def test_values_that_are_not_of_their_column_s_kind_are_missing_with_a_warning(
+    classifier: PacelineClassifier, frame: pd.DataFrame
+) -> None:
+    odd = frame.head(3).assign(age=["old", "", "?"], since=["soon", "2021-03-01", "late"])
+    missing = frame.head(3).assign(
+        age=np.nan, since=np.array(["NaT", "2021-03-01", "NaT"], "datetime64[ns]")
+    )
+    says = "1 value of 'age' is not a finite number; 2 values of 'since' are not dates"
+    with pytest.warns(StudyWarning, match=f"^{says}: treated as missing.$") as caught:
+        found = classifier.predict_proba(odd)
+    assert [one.filename for one in caught] == [__file__]
+    np.testing.assert_array_equal(found, classifier.predict_proba(missing))
+
+
 @pytest.mark.exhaustive
 def test_neither_order_nor_repetition_of_rows_changes_the_result(frame: pd.DataFrame) -> None:
     x, y = frame[["age", "town"]].head(40), np.arange(40) % 3
@@ -111,7 +125,7 @@ def test_neither_order_nor_repetition_of_rows_changes_the_result(frame: pd.DataF
 @pytest.mark.parametrize(
     ("x", "y", "says"),
     [
-        (np.ones((6, 2)), ["a"] * 6, "y has one class"),
+        (np.ones((6, 2)), ["a"] * 6, "^y has one class, a; expected at least two classes"),
         (np.ones((6, 2)), np.linspace(0, 1, 6), "continuous"),
         (np.full((6, 2), np.inf), np.arange(6) % 2, "infinity"),
         (pd.DataFrame({"a": [1.0, np.inf, 2.0]}), [0, 1, 0], "infinity in column 'a'"),
@@ -120,7 +134,7 @@ def test_neither_order_nor_repetition_of_rows_changes_the_result(frame: pd.DataF
         (
             pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]),
             [0, 1],
-            "unique|more than one column",
+            "^X has more than one column named a;",
         ),
         (pd.DataFrame({"a": [{}, []]}), [0, 1], "numbers, texts, categories or dates"),
         (pd.DataFrame({"a": pd.array([None, np.inf], "Float64")}), [0, 1], "infinity in column"),

@@ -130,7 +130,7 @@ def table_decimal(columns: "Iterable[pd.Series[Any]]") -> Decimal | None:
     marks = {
         mark
         for series in columns
-        if (mark := _decimal_of(_numbers_in(_present(series)))) is not None
+        if (mark := _decimal_of(_numbers_in(present(series)))) is not None
     }
     return marks.pop() if len(marks) == 1 else None
 
@@ -148,7 +148,7 @@ def recognise(
     Raises:
         InvalidInput: ambiguous numbers or dates, or several currencies.
     """
-    texts = _present(series)
+    texts = present(series)
     sample = texts.iloc[:: max(1, len(texts) // _SAMPLE)]
     if len(_numbers_in(sample)) + sample.str.contains(_HAS_DATE).sum() < ENOUGH / 2 * max(
         1, len(sample)
@@ -189,7 +189,7 @@ def days(dates: "pd.Series[Any]") -> "pd.Series[Any]":
     return ((naive - pd.Timestamp(0)) / pd.Timedelta(days=1)).astype(float)
 
 
-def _present(series: "pd.Series[Any]") -> "pd.Series[Any]":
+def present(series: "pd.Series[Any]") -> "pd.Series[Any]":
     """The values that are not missing, as texts; a single dash counts as missing."""
     texts = series[series.notna()].astype(str).str.strip()
     return texts[~texts.isin(_GAPS)]

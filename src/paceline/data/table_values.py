@@ -64,6 +64,29 @@ def _column(series: "pd.Series[Any]", column: Column) -> Array:
     return np.asarray([missing if gap else codes.get(text, other) for text, gap in pairs])
 
 
+def unreadable(frame: "pd.DataFrame", columns: Sequence[Column], matrix: Array) -> str:
+    """Says which values were neither missing nor of their column's kind; empty if there are none.
+
+    Args:
+        frame: a table.
+        columns: how its columns became numbers.
+        matrix: the numbers, from `to_matrix`.
+    """
+    found = []
+    for start, column in zip(starts_of(columns), columns, strict=True):
+        if column.has_categories or column.has_texts or not column.features:
+            continue
+        count = len(notation.present(frame[column.name][np.isnan(matrix[:, start])]))
+        if count:
+            is_date = column.form is not None and column.form.date
+            kind = "date" if is_date else "finite number"
+            are = f"value of {column.name!r} is not a {kind}"
+            if count > 1:
+                are = f"values of {column.name!r} are not {kind}s"
+            found.append(f"{count:,} {are}")
+    return f"{'; '.join(found)}: treated as missing." if found else ""
+
+
 def is_text(series: "pd.Series[Any]") -> bool:
     """Whether a column contains texts or dates as Python objects, beside missing values."""
     import pandas as pd

@@ -136,11 +136,13 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]
 
         Raises:
             ValueError: no table, infinite values, or other columns than those of the training data.
+            InvalidInput: two columns have the same name.
         """
         import pandas as pd
 
         if hasattr(X, "to_pandas"):  # of polars, or Arrow
             X = X.to_pandas()
+        names = _names(X)
         if isinstance(X, pd.DataFrame):
             validate_data(self, X, reset=reset, skip_check_array=True)
             frame = X
@@ -151,7 +153,7 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]
             frame = pd.DataFrame(array)
             frame = frame.infer_objects() if array.dtype == object else frame
         if reset:
-            self._columns = _names(X, frame.shape[1])
+            self._columns = names or [f"x{i}" for i in range(frame.shape[1])]
         frame = frame.set_axis(self._columns, axis=1).reset_index(drop=True)
         for name, column in frame.items():
             is_float = pd.api.types.is_float_dtype(column.dtype)
@@ -256,10 +258,11 @@ class PacelineClassifier(ClassifierMixin, _TableEstimator):  # type: ignore[misc
         if self.class_weight is not None:
             weight = weight * compute_sample_weight(self.class_weight, y)
         self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(np.unique(codes[weight > 0])) < 2:
-            raise InvalidInput(
-                "y has one class (n_samples with a weight above 0)", expected="at least two classes"
-            )
+        counted = self.classes_[np.unique(codes[weight > 0])]
+        if len(counted) < 2:
+            has = f"one class, {counted[0]!s}" if len(counted) else "no class"
+            where = "" if len(self.classes_) < 2 else ", in the rows with a weight above 0"
+            raise InvalidInput(f"y has {has}{where}", expected="at least two classes")
         self._train(frame, codes.astype(np.int64), weight, "classification")
         return self
 
@@ -310,13 +313,13 @@ class PacelineRegressor(RegressorMixin, _TableEstimator):  # type: ignore[misc]
         return self._outputs(X)[:, 0]
 
 
-def _names(X: Any, count: int) -> list[str]:
-    """Names of the columns: those of a data frame, or made ones.
+def _names(X: Any) -> list[str]:
+    """Names of the columns of a data frame; empty for arrays.
 
     Raises:
         InvalidInput: two columns have the same name.
     """
-    names = list(map(str, X.columns)) if hasattr(X, "columns") else [f"x{i}" for i in range(count)]
+    names = list(map(str, getattr(X, "columns", ())))
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidInput(

@@ -1,11 +1,13 @@
 """Preparation of data for a study's models: scaled targets, prepared rows."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from paceline.core import InvalidInput
+from paceline.core import InvalidInput, StudyWarning
+from paceline.core.deprecation import depth_of_caller
 from paceline.core.events import Json
 from paceline.data import arrays, table_columns, table_values
 from paceline.data.foreign import known_form
@@ -43,6 +45,9 @@ def model_rows(preparation: Mapping[str, Json] | None, x: Any) -> Any:
         preparation: as the study recorded it.
         x: rows as they were passed to the study: a data frame of the table's columns, or arrays.
 
+    Texts in a column of numbers, and what is no date in a column of dates, are treated as missing,
+    with a `StudyWarning`.
+
     Raises:
         InvalidInput: they do not fit the study's data, or the study did not record their
             preparation.
@@ -61,9 +66,11 @@ def model_rows(preparation: Mapping[str, Json] | None, x: Any) -> Any:
             "the study's data are a table and x is not", expected="a data frame of its columns"
         )
     if columns:
-        rows: Any = table_values.to_matrix(table_columns.named(x, "x"), columns, "x").astype(
-            np.float32
-        )
+        frame = table_columns.named(x, "x")
+        matrix = table_values.to_matrix(frame, columns, "x")
+        if text := table_values.unreadable(frame, columns, matrix):
+            warnings.warn(text, StudyWarning, stacklevel=depth_of_caller())
+        rows: Any = matrix.astype(np.float32)
     else:
         rows = arrays.inputs(x)
     inputs = from_json(preparation["inputs"])
