@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,7 +101,32 @@ def ask(
         minutes: after how long to give up.
         sources: a folder with the package in it, to be run in place of the one that is installed.
     """
-    command = [str(environments.python(environment)), "-m", module, json.dumps(request)]
+    arguments = ["-m", module, json.dumps(request)]
+    name = module.removeprefix("benchmarks.")
+    return run_side(
+        environment, arguments, name=name, cache=cache, minutes=minutes, sources=sources
+    )
+
+
+def run_side(
+    environment: str,
+    arguments: Sequence[str],
+    *,
+    name: str,
+    cache: Path | None = None,
+    minutes: float = 30,
+    sources: Path | None = None,
+    directory: Path = environments.ROOT,
+) -> Answer:
+    """Runs Python in an environment and reads the JSON line that it prints last.
+
+    Args:
+        environment, cache, minutes, sources: as in `ask`.
+        arguments: of the interpreter.
+        name: what it is called in messages.
+        directory: its working directory.
+    """
+    command = [str(environments.python(environment)), *arguments]
     with tempfile.TemporaryDirectory(prefix="benchmark-cache-") as fresh:
         variables = _variables(environment, cache or Path(fresh))
         if sources is not None:
@@ -111,7 +136,7 @@ def ask(
         start = time.perf_counter()
         done = subprocess.run(
             command,
-            cwd=environments.ROOT,
+            cwd=directory,
             env=variables,
             capture_output=True,
             text=True,
@@ -121,10 +146,10 @@ def ask(
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:
         tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-12:])
-        raise SideError(f"{module} in {environment} ended with {done.returncode}:\n{tail}")
+        raise SideError(f"{name} in {environment} ended with {done.returncode}:\n{tail}")
     answer: Answer = json.loads(lines[-1])
     print(
-        f"  {environment:<12} {module.removeprefix('benchmarks.'):<28} {seconds:7.1f} s",
+        f"  {environment:<12} {name:<28} {seconds:7.1f} s",
         file=sys.stderr,
         flush=True,
     )

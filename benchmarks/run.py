@@ -62,6 +62,7 @@ BENCHMARKS = (
     "live",
     "exports",
     "sklearn_search",
+    "exercises",
     "networks",
     "kmnist_mlp",
     "mnist_methods",

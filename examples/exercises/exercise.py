@@ -17,6 +17,7 @@ BEGAN = time.perf_counter()
 QUICK = "--quick" in sys.argv
 QUICK_ROWS = 300
 FOLDER = Path(os.environ.get("PACELINE_DATA", "no folder"))
+used = {}
 
 
 def images(*names):
@@ -32,10 +33,12 @@ def images(*names):
             )
             break
     else:
+        name = "digits"
         x, y = load_digits(return_X_y=True)
         x = (255 / 16 * x.reshape(-1, 8, 8)).astype("uint8")
         x, x_test, y, y_test = train_test_split(x, y, test_size=0.2, random_state=0)
         train, test = (x, y), (x_test, y_test)
+    used.update(data=name, rows=len(_few(train[0])))
     return tuple(
         (_few(x).astype("float32") / 255, _few(y).astype("int32")) for x, y in (train, test)
     )
@@ -53,12 +56,13 @@ def houses():
         x, y = load_diabetes(return_X_y=True)
         y = (y - y.mean()) / y.std()
     x, x_test, y, y_test = train_test_split(x, y, random_state=42)
+    used.update(data=path.parent.name if path.exists() else "diabetes", rows=len(_few(x)))
     return (_few(x), _few(y)), (_few(x_test), _few(y_test))
 
 
 def finish(best, score, **more):
     """Prints the best configuration, its score, and the seconds since the script began."""
-    line = {"seconds": time.perf_counter() - BEGAN, "score": score, "best": best, **more}
+    line = {"seconds": time.perf_counter() - BEGAN, "score": score, "best": best, **used, **more}
     print("\n" + json.dumps(line, default=float))
 
 
