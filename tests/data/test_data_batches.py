@@ -1,6 +1,7 @@
 """Data in batches: in memory where every pass gives the same rows and they fit, else streams."""
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -111,15 +112,16 @@ def test_rows_in_another_order_in_each_pass_give_the_same_data_set(source: Any) 
         (augmented, "since a second pass gives other rows"),
         (sampled, "since a second pass gives other rows"),
         (lambda: iter([(X[:8], Y[:8]), (X[8:9], Y[8:9]), (X[9:], Y[9:])]), "numbers of rows"),
-        (lambda: iter([(X[:8], Y[:8]), (X[8:16, :2], Y[8:16])]), "the shape of a row"),
+        (lambda: iter([(X[:8], Y[:8]), (X[8:16, :2], Y[8:16])]), r"a row \(\(3,\) and \(2,\)\)"),
         (lambda: iter([(X, Y, np.ones((21, 2)))]), "its weights are not one number"),
-        (lambda: iter([(X,)]), "it has no targets"),
+        (lambda: iter([(X,)]), r"no targets \(a batch is x alone, not \(x, y\)\)"),
+        (lambda: iter([X]), r"no targets \(a batch is x alone, not \(x, y\)\)"),
     ],
 )
 def test_what_would_not_be_the_same_in_memory_is_streamed(source: Any, why: str) -> None:
     stream = load(source)
     assert isinstance(stream, Stream)
-    assert why in stream.notes[0]
+    assert re.search(why, stream.notes[0])
     with pytest.raises(InvalidInput, match="in_memory is True and the generator"):
         load(source, in_memory=True)
 

@@ -204,6 +204,24 @@ def test_networks_that_cannot_be_traced_have_the_dataset_to_themselves(tmp_path:
 
 
 @pytest.mark.parametrize(
+    ("batches", "why"),
+    [
+        ([np.ones((8, 4))], r"it has no targets \(a batch is x alone, not \(x, y\)\)"),
+        (
+            [(np.ones((8, 4)), np.ones(8)), (np.ones((8, 3)), np.ones(8))],
+            r"its batches differ in the shape of a row \(\(4,\) and \(3,\)\)",
+        ),
+    ],
+)
+def test_what_keeps_batches_from_being_split_is_said(batches: Any, why: str) -> None:
+    says = f"^the generator <lambda> cannot be loaded into memory and split, since {why}; objective"
+    with pytest.raises(InvalidInput, match=says):
+        paceline.tune(
+            build, lambda: iter(batches), objective="val_loss", trials=1, epochs=1, display=False
+        )
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         (

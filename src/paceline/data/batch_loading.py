@@ -111,7 +111,7 @@ def _stream(
 ) -> Stream:
     because = f", since {why}" if why else ""
     note = f"The batches of the {source.name} are streamed{because}: {_STREAMED}"
-    return Stream(source.name, IteratedBatches(source, count, options.rows), count, (note,))
+    return Stream(source.name, IteratedBatches(source, count, options.rows), count, (note,), why)
 
 
 def _count(source: BatchSource, options: LoadingOptions) -> int:
@@ -193,7 +193,7 @@ def _read(source: BatchSource, rows: int, limit: int | None) -> _Pass:
 def _check_shape(batch: tuple[Tree, ...]) -> None:
     num_rows_of(batch)
     if len(batch) < 2 or any(part is None for part in batch):
-        raise _Stream("it has no targets")
+        raise _Stream("it has no targets (a batch is x alone, not (x, y))")
     weight = batch[2] if len(batch) == 3 else None
     if weight is not None and (is_branch(weight) or weight.ndim > 2 or weight[0].size != 1):
         raise _Stream("its weights are not one number for each row")
@@ -238,10 +238,17 @@ def _width(read: _Pass) -> int:
 
 def _joined(parts: list[Tree]) -> Tree:
     found = [dict(leaves(part)) for part in parts]
-    shapes = {tuple((path, leaf.shape[1:]) for path, leaf in one.items()) for one in found}
-    if len(shapes) != 1:
-        raise _Stream("its batches differ in the shape of a row")
+    shapes = [{path: leaf.shape[1:] for path, leaf in one.items()} for one in found]
+    other = next((one for one in shapes if one != shapes[0]), None)
+    if other is not None:
+        named = " and ".join(_shapes(one) for one in (shapes[0], other))
+        raise _Stream(f"its batches differ in the shape of a row ({named})")
     return map_leaves(lambda path, _: np.concatenate([one[path] for one in found]), parts[0])
+
+
+def _shapes(row: Mapping[str, tuple[int, ...]]) -> str:
+    """The shapes of a row's arrays: ``(4,)``, or ``image (8, 8), size (1,)``."""
+    return ", ".join(f"{path} {shape}".strip() for path, shape in row.items())
 
 
 def _num_bytes(batch: tuple[Tree, ...]) -> int:

@@ -91,10 +91,17 @@ def check_in_memory(wanted: bool, source: Any) -> None:
     Raises:
         InvalidInput: arrays are to be streamed, or a stream is to be loaded.
     """
-    if wanted is isinstance(source, Stream):
+    if wanted and isinstance(source, Stream):
         raise InvalidInput(
-            f"in_memory is {wanted} and data is "
-            + (f"the stream {source.name}" if wanted else "in memory"),
+            f"in_memory is True and data is the stream {source.name}, which is asked for its "
+            "batches in each epoch, as by fit, and never loaded",
+            expected="in_memory=None or False",
+            fix="To load it pass a function that gives its batches: "
+            "lambda: (batches[i] for i in range(len(batches))).",
+        )
+    if not wanted and not isinstance(source, Stream):
+        raise InvalidInput(
+            "in_memory is False and data is in memory",
             expected="in_memory=None",
-            fix="" if wanted else "Pass a function that returns an iterator of batches (x, y).",
+            fix="Pass a function that returns an iterator of batches (x, y).",
         )

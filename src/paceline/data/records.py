@@ -302,12 +302,14 @@ class Stream:
             `paceline.data.batch_sources.IteratedBatches`.
         num_batches: its length; None if it has no end.
         notes: sentences about what that means.
+        why: why it is not in memory, a clause; empty if it was to be streamed.
     """
 
     name: str
     source: Any
     num_batches: int | None
     notes: tuple[str, ...] = ()
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,18 +98,31 @@ def _parts(definition: Definition, stream: Stream) -> tuple[Any, Any, tuple[str,
     if not isinstance(validation, int | float) and validation is not None:
         return stream.source, validation, getattr(validation, "notes", ())
     if metric.startswith("val_"):
-        raise InvalidInput(
-            f"objective is {metric!r}, validation is {validation!r} and data is the stream "
-            f"{stream.name}",
-            expected="validation data apart, since a stream cannot be split",
-            fix=f"Pass validation=(x_val, y_val) or other batches, or tune "
-            f"{metric.removeprefix('val_')!r}.",
-        )
+        raise _needs_validation(stream, metric, validation)
     note = (
         "No validation data: candidates are compared by how well they fit what they were trained "
         "on."
     )
     return stream.source, None, (note,)
+
+
+def _needs_validation(stream: Stream, metric: str, validation: Any) -> InvalidInput:
+    """The error about a stream without validation data."""
+    passed = f"objective is {metric!r}, validation is {validation!r} and data is"
+    apart = "Pass validation=(x_val, y_val) or other batches, or tune "
+    apart += f"{metric.removeprefix('val_')!r}."
+    if not stream.why:
+        return InvalidInput(
+            f"{passed} the stream {stream.name}",
+            expected="validation data apart, since a stream cannot be split",
+            fix=apart,
+        )
+    return InvalidInput(
+        f"the {stream.name} cannot be loaded into memory and split, since {stream.why}; {passed} "
+        "this stream",
+        expected="batches (x, y) that can be split, or validation data apart",
+        fix=apart,
+    )
 
 
 def _batches(given: Any, definition: Definition) -> "DatasetBatches":
