@@ -23,6 +23,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 import paceline
 from paceline.core import InvalidInput, StudyMismatch, StudyWarning
+from paceline.report.going_on import how_to_go_on
+from paceline.report.show import read
 from paceline.sklearn import BayesSearchCV, GridSearchCV, RandomizedSearchCV, SearchCV
 
 X, Y = datasets.load_iris(return_X_y=True)
@@ -301,8 +303,15 @@ def test_a_search_goes_on_where_it_was_interrupted(
     monkeypatch.setattr(Counted, "stops_at", 5)
     with pytest.raises(KeyboardInterrupt):
         kind(Counted(random_state=0), values, **options).fit(X, Y)
+    summary = read(tmp_path / "s")
+    assert summary.state == "interrupted"
+    assert list(how_to_go_on(summary)) == [
+        f"Continue in Python: call fit of the {kind.__name__} of Counted again, with the same "
+        f"arguments and study={str(tmp_path / 's')!r}"
+    ]
     monkeypatch.setattr(Counted, "stops_at", 10**6)
     search = kind(Counted(random_state=0), values, **options).fit(X, Y)
+    assert read(tmp_path / "s").state == "finished"
     count = len(search.cv_results_["params"])
     assert count == (6 if kind is GridSearchCV else 5)
     assert len({each["max_depth"] for each in search.cv_results_["params"]}) == count
@@ -323,14 +332,20 @@ def test_a_search_goes_on_where_it_was_interrupted(
 
 
 def test_a_study_of_other_data_is_refused(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"cv": 2, "study": tmp_path / "s"}
-    GridSearchCV(TREE, {"max_depth": [1, 2]}, **options).fit(X, Y)
-    with pytest.raises(StudyMismatch):
-        GridSearchCV(TREE, {"max_depth": [1, 2]}, **options).fit(X, 1 - Y)
-    with pytest.raises(StudyMismatch):
-        GridSearchCV(TREE, {"max_depth": [1, 2, 3]}, **options).fit(X, Y)
-    with pytest.raises(StudyMismatch):
-        GridSearchCV(TREE, {"max_depth": [1, 2]}, **options | {"scoring": "f1_macro"}).fit(X, Y)
+    def fit(values: Any, y: Any, **other: Any) -> Any:
+        options: dict[str, Any] = {"cv": 2, "study": tmp_path / "s", **other}
+        return GridSearchCV(TREE, {"max_depth": values}, **options).fit(X, y)
+
+    fit([1, 2], Y)
+    with pytest.raises(StudyMismatch, match=r"^the search has another X or y; .*cross_val_score"):
+        fit([1, 2], 1 - Y)
+    with pytest.raises(StudyMismatch, match=r"another cv and another scoring; expected what"):
+        fit([1, 2], Y, cv=3, scoring="f1_macro")
+    with pytest.raises(
+        StudyMismatch, match=r"^the space differs in max_depth .*as study"
+    ) as caught:
+        fit([1, 2, 3], Y)
+    assert "change_space" not in str(caught.value)
 
 
 def test_the_report_shows_the_scores_of_the_folds(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Ask and tell by hand."""
 
+import io
 import math
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 import paceline
 from paceline.core import InvalidInput, StudyLocked, StudyMismatch, TrialState
+from paceline.report import text
+from paceline.report.show import read
 from paceline.study.asktell import OpenStudy
 
 SPACE = {"rate": paceline.Float(1e-4, 1e-1, sampling="log"), "units": paceline.Choice([16, 32])}
@@ -24,6 +28,12 @@ def opened(directory: Path, **options: Any) -> OpenStudy:
         **options,
     }
     return paceline.open_study(directory, **given)
+
+
+def shown(directory: Path) -> str:
+    stream = io.StringIO()
+    text.show(read(directory), Console(file=stream, width=200))
+    return stream.getvalue()
 
 
 def test_asked_and_told_is_a_study_like_any_other(tmp_path: Path) -> None:
@@ -64,6 +74,17 @@ def test_it_goes_on_where_it_was_left(tmp_path: Path) -> None:
         study.tell(1, 2.0)
         assert [trial.config for trial in study.trials] == whole
         assert study.best.number == 1
+
+
+def test_one_left_by_an_error_is_interrupted_and_says_how_to_go_on(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), opened(tmp_path / "s") as study:
+        study.ask()
+        raise KeyboardInterrupt
+    assert "It was interrupted. 1 trial (1 running)" in shown(tmp_path / "s")
+    assert "Continue in Python: paceline.open_study(" in shown(tmp_path / "s")
+    paceline.open_study(tmp_path / "s").close()
+    assert "It is closed. 1 trial (1 running)" in shown(tmp_path / "s")
+    assert "Continue" not in shown(tmp_path / "s")
 
 
 def test_a_killed_one_has_lost_nothing(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from paceline.report import Study
 from paceline.report.going_on import interruptible
 from paceline.schedule import Schedule
 from paceline.search import Strategy
-from paceline.settings.function import ASKED, NETWORKS
+from paceline.settings.function import ASKED, BY_HAND, NETWORKS
 from paceline.settings.keywords import OF_TUNE, ResumeOptions, documented, names
 from paceline.study.ablation import measure_ablation
 from paceline.study.plan.defining import define
@@ -190,9 +190,15 @@ def ablate(
 def _existing(study: str | os.PathLike[str] | Study) -> Existing:
     existing = Existing.begun(directory_of(study))
     if existing.kind == ASKED:
+        created = existing.record.created
+        name = BY_HAND if created is None else created.data["name"]
+        is_by_hand = name == BY_HAND
         raise InvalidInput(
-            f"the trials of study {existing.directory} are run by its user",
-            expected=f"paceline.open_study({str(existing.directory)!r}), ask and tell",
+            f"the trials of study {existing.directory} are run by "
+            f"{'its user' if is_by_hand else f'the {name}'}",
+            expected=f"paceline.open_study({str(existing.directory)!r}), ask and tell"
+            if is_by_hand
+            else "its fit, with the same arguments and study=...",
         )
     return existing
 

@@ -13,6 +13,7 @@ from paceline.report.going_on import how_to_go_on
 from paceline.report.importance_text import bars
 from paceline.report.show import Summary, failures, states
 from paceline.report.terminal import say
+from paceline.settings.function import CLOSED
 from paceline.study import Record
 
 if TYPE_CHECKING:
@@ -178,11 +179,12 @@ def _head(summary: Summary) -> Iterator[str]:
         f"Study {study_name(summary.directory)}: {objective.direction} {objective.metric} on "
         f"{data['name']}{counted}."
     )
+    reason = record.ended.reason if record.ended else ""
     state = {
         "running": f"It is running in process {summary.writer}.",
         "killed": "Process died (killed, or power loss); what was measured is kept.",
-        "interrupted": f"It was {record.ended.reason if record.ended else ''}.",
-    }.get(summary.state) or f"It is finished: {record.ended.reason if record.ended else ''}."
+        "interrupted": f"It was {reason}.",
+    }.get(summary.state) or ("It is closed." if reason == CLOSED else f"It is finished: {reason}.")
     counted = (
         ", ".join(f"{number:,} {name}" for name, number in states(record).items()) or "none yet"
     )

@@ -14,6 +14,11 @@ FUNCTION: Final = "function"
 ASKED: Final = "asked"
 """Kinds of studies: of networks on data, of a function, and of trials that their user runs."""
 
+BY_HAND: Final = "trials run by hand"
+"""The name of what `paceline.open_study` tries, as a study records it."""
+CLOSED: Final = "closed"
+"""Why a study of that kind ended, unless it was interrupted; trials may be pending."""
+
 Kind = Literal["networks", "function", "asked"]
 
 

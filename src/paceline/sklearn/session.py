@@ -12,17 +12,27 @@ import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from paceline.core import Trial, TrialState
+from paceline.core import StudyMismatch, Trial, TrialState
 from paceline.search import Given, Strategy
 from paceline.sklearn.candidates import Candidate, ParameterSpace
 from paceline.study.asktell import OpenStudy
+from paceline.study.resume.existing import Existing
 
 Result = Mapping[str, Any]
 """What scikit-learn measures of one fit: scores and times."""
 
 _SPLIT = re.compile(r"split(\d+)_(test|train)_(.+)|split(\d+)_(fit_time|score_time)")
+
+_ABOUT = re.compile(
+    r"(?P<estimator>.*) on (?P<data>\w*) with cv=(?P<cv>.*), scoring=(?P<scoring>.*)", re.DOTALL
+)
+_PARTS = {"estimator": "estimator", "data": "X or y", "cv": "cv", "scoring": "scoring"}
+_ANOTHER = "Pass another directory as study, or what that one was made with."
+_OUTER = (
+    "In cross_val_score and other outer folds leave study out: each fold needs a study of its own."
+)
 
 
 class SearchSession:
@@ -58,7 +68,13 @@ class SearchSession:
         self._parameters = parameters
         if candidates is not None:
             search = Given(tuple(one.config for one in candidates))
-        self.study = OpenStudy(directory, parameters.space, "max", search, seed, about=about)
+        try:
+            _check_same(directory, about)
+            self.study = OpenStudy(directory, parameters.space, "max", search, seed, about=about)
+        except StudyMismatch as error:
+            raise StudyMismatch(
+                error.passed, expected=error.expected, fix=f"{_ANOTHER} {_OUTER}"
+            ) from None
         self.num_splits, self.choose = 0, ""
         self._numbers = {self._key(one.config): one.number for one in self.study.trials}
         self._open: dict[int, dict[int, Result]] = {}
@@ -121,9 +137,32 @@ class SearchSession:
         named = _by_name(scores)
         return float(named[self.choose] if self.choose in named else next(iter(named.values())))
 
-    def close(self) -> None:
-        """Closes the study."""
-        self.study.close()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Closes the study, as interrupted after an error."""
+        self.study.__exit__(*error)
+
+
+def _check_same(directory: Path, about: tuple[str, str]) -> None:
+    """Checks that a study, if there is one, is of the same estimator, data and folds.
+
+    Raises:
+        StudyMismatch: it is not; the message says what differs.
+    """
+    existing = Existing.find(directory)
+    created = None if existing is None else existing.record.created
+    had = _ABOUT.fullmatch("" if created is None else str(created.data["fingerprint"]))
+    now = _ABOUT.fullmatch(about[1])
+    if had is None or now is None:
+        return
+    differing = [_PARTS[name] for name, value in now.groupdict().items() if value != had[name]]
+    if differing:
+        raise StudyMismatch(
+            f"the search has another {' and another '.join(differing)}",
+            expected=f"what the study in {directory} was made with",
+        )
 
 
 def _by_name(scores: Any) -> Mapping[str, float]:

@@ -159,7 +159,7 @@ class StudySearch:
             running.about,
         )
         self.study_directory_ = str(running.directory)
-        try:
+        with session:
             session.choose = self.refit if isinstance(self.refit, str) else "score"  # type: ignore[attr-defined]
             running.runner = FitRunner(
                 session,
@@ -174,8 +174,6 @@ class StudySearch:
                     params = [dict(one.params) for one in batch]
                     with context(len(batch)) as more:
                         self._evaluated(evaluate_candidates(params, cv=folds, **more))
-        finally:
-            session.close()
         running.refit.enter_context(running.runner.networks.refit())
 
     @contextmanager

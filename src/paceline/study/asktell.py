@@ -27,12 +27,12 @@ from paceline.core.events import (
 from paceline.execute.function_call import metrics_of
 from paceline.search import History, Strategy
 from paceline.settings.description import Settings, default_settings
-from paceline.settings.function import ASKED
+from paceline.settings.function import ASKED, BY_HAND, CLOSED
 from paceline.space import Hyperparameter, Space
 from paceline.store import Store, Stored, open_store, study_directory
 from paceline.store.writer import SessionClock
 from paceline.study.hooks.dispatch import Callbacks
-from paceline.study.loop.session import versions
+from paceline.study.loop.session import INTERRUPTED, versions
 from paceline.study.plan.function_definition import function_objective
 from paceline.study.plan.function_plan import created, given_space
 from paceline.study.plan.initial_search import SearchChoice, choose_search
@@ -73,7 +73,7 @@ class OpenStudy:
         change_space: bool = False,
         callbacks: Callbacks | None = None,
         store: str | None = None,
-        about: tuple[str, str] = ("trials run by hand", ""),
+        about: tuple[str, str] = (BY_HAND, ""),
     ) -> None:
         """See `paceline.open_study`; the ``callbacks`` are entered here and exited by `close`.
 
@@ -283,8 +283,11 @@ class OpenStudy:
 
     def close(self) -> None:
         """Closes the study; trials that were asked for and have no result stay `pending`."""
+        self._close(CLOSED)
+
+    def _close(self, reason: str) -> None:
         if self._store is not None:
-            reason = self._callbacks.stop_reason or "closed"
+            reason = self._callbacks.stop_reason or reason
             try:
                 self._write([SessionEnded(reason, time.monotonic() - self._began)])
                 keep_snapshot(self._store, share=0.0)
@@ -304,7 +307,7 @@ class OpenStudy:
     ) -> None:
         if error is not None:
             self._callbacks.set_error(error)
-        self.close()
+        self._close(CLOSED if error is None else INTERRUPTED)
 
     # -- internals
 
