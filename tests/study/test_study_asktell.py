@@ -77,14 +77,19 @@ def test_it_goes_on_where_it_was_left(tmp_path: Path) -> None:
 
 
 def test_one_left_by_an_error_is_interrupted_and_says_how_to_go_on(tmp_path: Path) -> None:
+    def fails(trial: Any) -> None:
+        raise KeyboardInterrupt(trial)
+
     with pytest.raises(KeyboardInterrupt), opened(tmp_path / "s") as study:
-        study.ask()
-        raise KeyboardInterrupt
+        fails(study.ask())
     assert "It was interrupted. 1 trial (1 running)" in shown(tmp_path / "s")
     assert "Continue in Python: paceline.open_study(" in shown(tmp_path / "s")
     paceline.open_study(tmp_path / "s").close()
-    assert "It is closed. 1 trial (1 running)" in shown(tmp_path / "s")
+    assert "It is closed, with trials that have no result. 1 trial" in shown(tmp_path / "s")
     assert "Continue" not in shown(tmp_path / "s")
+    with paceline.open_study(tmp_path / "s") as study:
+        study.tell(0, 1.0)
+    assert "It is finished. 1 trial (1 completed)" in shown(tmp_path / "s")
 
 
 def test_a_killed_one_has_lost_nothing(tmp_path: Path) -> None:

@@ -184,7 +184,10 @@ def _head(summary: Summary) -> Iterator[str]:
         "running": f"It is running in process {summary.writer}.",
         "killed": "Process died (killed, or power loss); what was measured is kept.",
         "interrupted": f"It was {reason}.",
-    }.get(summary.state) or ("It is closed." if reason == CLOSED else f"It is finished: {reason}.")
+    }.get(summary.state) or f"It is finished: {reason}."
+    if summary.state == "finished" and reason == CLOSED:
+        has_ended = record.num_ended() == len(record.trials)
+        state = "It is finished." if has_ended else "It is closed, with trials that have no result."
     counted = (
         ", ".join(f"{number:,} {name}" for name, number in states(record).items()) or "none yet"
     )
