@@ -346,6 +346,7 @@ def test_a_study_of_other_data_is_refused(tmp_path: Path) -> None:
     ) as caught:
         fit([1, 2, 3], Y)
     assert "change_space" not in str(caught.value)
+    assert "cross_val_score" not in str(caught.value)
 
 
 def test_the_report_shows_the_scores_of_the_folds(tmp_path: Path) -> None:

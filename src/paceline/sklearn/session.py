@@ -73,7 +73,9 @@ class SearchSession:
             self.study = OpenStudy(directory, parameters.space, "max", search, seed, about=about)
         except StudyMismatch as error:
             raise StudyMismatch(
-                error.passed, expected=error.expected, fix=f"{_ANOTHER} {_OUTER}"
+                error.passed,
+                expected=error.expected,
+                fix=error.fix if error.fix.startswith(_ANOTHER) else _ANOTHER,
             ) from None
         self.num_splits, self.choose = 0, ""
         self._numbers = {self._key(one.config): one.number for one in self.study.trials}
@@ -162,6 +164,7 @@ def _check_same(directory: Path, about: tuple[str, str]) -> None:
         raise StudyMismatch(
             f"the search has another {' and another '.join(differing)}",
             expected=f"what the study in {directory} was made with",
+            fix=f"{_ANOTHER} {_OUTER}" if _PARTS["data"] in differing else _ANOTHER,
         )
 
 
