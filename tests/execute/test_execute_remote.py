@@ -86,8 +86,13 @@ class Served:
         for client in self._clients:
             client.close()
 
-    def worker(self, study: str = "mnist", token: str = TOKEN) -> RemoteWorker:
-        return RemoteWorker(Invitation(study, StudyAddress(self.url), token, WAIT), lambda _: None)
+    def worker(
+        self,
+        study: str = "mnist",
+        token: str = TOKEN,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> RemoteWorker:
+        return RemoteWorker(Invitation(study, StudyAddress(self.url), token, WAIT), tell)
 
 
 @pytest.fixture
@@ -404,10 +409,13 @@ class TestJoinedWorkers(FunctionExecutorContract):
     @pytest.fixture
     def executor(self) -> Iterator[Any]:
         served = Served()
-        workers = [served.worker() for _ in range(2)]
+        joined = threading.Semaphore(0)
+        workers = [served.worker(tell=lambda _: joined.release()) for _ in range(2)]
         threads = [threading.Thread(target=worker.run) for worker in workers]
         for thread in threads:
             thread.start()
+        for _ in threads:  # who comes when all is over would wait for the server
+            assert joined.acquire(timeout=WAIT)
         yield served.executor
         served.server.close(is_over=True)
         for thread in threads:

@@ -49,7 +49,7 @@ POLL_SECONDS = 2.5
 """How long a request for messages waits for one; it is also the worker's sign of life."""
 
 _TICK_SECONDS = 1.0
-_FAREWELL_SECONDS = 15.0  # a worker may be busy starting a process and ask for nothing
+_FAREWELL_SECONDS = 5.0
 _LOSSES = ("own", "worker", "returned")
 _MOST_NONCES = 100_000
 
