@@ -14,7 +14,6 @@ from paceline.core.commands import study_name
 from paceline.core.events import (
     EpochMeasured,
     Event,
-    Noted,
     SessionEnded,
     SessionStarted,
     SettingsChanged,
@@ -336,10 +335,6 @@ class OpenStudy:
                 expected="each trial once",
             )
         return int(number)
-
-    def note(self, text: str) -> None:
-        """Adds a sentence to the notes of the study."""
-        self._write([Noted(text)])
 
     def _write(self, events: list[Event], values: dict[str, Any] | None = None) -> None:
         self._append(events, values)

@@ -48,6 +48,26 @@ class ImageModel(HyperModel):
         return keras.utils.get_source_inputs(self.input_tensor), self.input_tensor
 
 
+class ConvolutionalModel(ImageModel):
+    """A hypermodel of images whose output layer may be left out.
+
+    Args:
+        include_top: whether there is an output layer; the model is compiled then.
+        input_shape, input_tensor, classes, **kwargs: see `ImageModel`.
+    """
+
+    def __init__(
+        self,
+        include_top: bool = True,
+        input_shape: Any = None,
+        input_tensor: Any = None,
+        classes: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.include_top = include_top
+        super().__init__(input_shape, input_tensor, classes, include_top, **kwargs)
+
+
 def pooled(x: Any, pooling: str) -> Any:
     """Features of images as vectors: ``"avg"``, ``"max"`` or ``"flatten"``."""
     from keras import layers

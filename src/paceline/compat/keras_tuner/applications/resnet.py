@@ -7,31 +7,18 @@ transformations for deep neural networks" (2017), with 32 groups.
 
 from typing import Any
 
-from paceline.compat.keras_tuner.applications.images import ImageModel, pooled
+from paceline.compat.keras_tuner.applications.images import ConvolutionalModel, pooled
 from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameters
 
 _GROUPS = 32
 _EPSILON = 1.001e-5
 
 
-class HyperResNet(ImageModel):
+class HyperResNet(ConvolutionalModel):
     """A residual network.
 
-    Args:
-        include_top: whether there is an output layer; the model is compiled then.
-        input_shape, input_tensor, classes, **kwargs: see `ImageModel`.
+    The arguments are those of `ConvolutionalModel`.
     """
-
-    def __init__(
-        self,
-        include_top: bool = True,
-        input_shape: Any = None,
-        input_tensor: Any = None,
-        classes: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.include_top = include_top
-        super().__init__(input_shape, input_tensor, classes, include_top, **kwargs)
 
     def build(self, hp: HyperParameters) -> Any:
         """The network; its targets are one-hot."""

@@ -2,28 +2,15 @@
 
 from typing import Any
 
-from paceline.compat.keras_tuner.applications.images import ImageModel, pooled
+from paceline.compat.keras_tuner.applications.images import ConvolutionalModel, pooled
 from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameters
 
 
-class HyperXception(ImageModel):
+class HyperXception(ConvolutionalModel):
     """A network of separable convolutions with shortcuts.
 
-    Args:
-        include_top: whether there is an output layer; the model is compiled then.
-        input_shape, input_tensor, classes, **kwargs: see `ImageModel`.
+    The arguments are those of `ConvolutionalModel`.
     """
-
-    def __init__(
-        self,
-        include_top: bool = True,
-        input_shape: Any = None,
-        input_tensor: Any = None,
-        classes: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.include_top = include_top
-        super().__init__(input_shape, input_tensor, classes, include_top, **kwargs)
 
     def build(self, hp: HyperParameters) -> Any:
         """The network; its targets are one-hot."""
