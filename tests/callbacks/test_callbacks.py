@@ -189,6 +189,8 @@ def test_methods_are_called_in_the_order_of_what_happens(tmp_path: Path) -> None
         epoch_ends = [arguments for name, arguments in own if name == "on_epoch_end"]
         assert [one.epoch for _, _, one in epoch_ends] == list(range(1, epochs + 1))
         assert own[-1][1][1] == trial
+    ended = [trial for _, trials in calls.of("on_trials_end") for trial in trials]
+    assert ended == [trial for _, trial in calls.of("on_trial_end")]
     decided = [(d.trial, d.action, d.reason) for _, _, d in calls.of("on_decision")]
     recorded = itertools.chain.from_iterable(study.record.decisions.values())
     assert sorted(decided) == sorted((d.number, d.action, d.reason) for d in recorded)
@@ -360,7 +362,7 @@ def test_a_study_by_hand_calls_its_callbacks(tmp_path: Path) -> None:
         study.tell(second, failed="it burnt")
     names = [name for name, _ in calls.calls]
     asked = ["on_trial_asked", "on_trial_begin"] * 2
-    told = ["on_epoch_end", "on_trial_end", "on_trial_end"]
+    told = ["on_epoch_end", *["on_trial_end", "on_trials_end"] * 2]
     begun = ["on_setup", "on_study_begin", "on_space_change"]
     assert names == [*begun, *asked, *told, "on_study_end", "on_teardown"]
     store = open_store(tmp_path, writable=False)

@@ -67,6 +67,12 @@ def test_arguments(run: Run, model: Path, build: str, arguments: str, words: lis
         ("--model mlp --data table.csv --target z", ["'z'", "'a', 'b', 'y'"]),
         ("--model mlp --data nan.csv --target y", ["y", "1 of 41 rows"]),
         ("--model mlp --data images", ["train-images"]),
+        (
+            "--model mlp --data table.csv --target y --objective val_mse",
+            ["'val_loss'?", "built-in network's metrics"],
+        ),
+        ("--model mlp --data digits --objective val_acuracy", ["Did you mean 'val_accuracy'"]),
+        ("--model mlp --data digits --objective val_acc", ["Did you mean 'val_accuracy'?"]),
         ("--model mlp --data broken.npz", ["broken.npz"]),
     ],
 )
@@ -80,6 +86,27 @@ def test_sources(run: Run, arguments: str, words: list[str]) -> None:
         whole = gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 9]) + bytes(range(200)))
         (Path("images") / f"{part}-ubyte.gz").write_bytes(whole[: len(whole) // 2])
     refused(run("tune", "--study", "s", "--trials", "2", *arguments.split()), *words)
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("tune --no-final", "No such option: --no-final. Did you mean --final off?"),
+        ("tune --keep_models 3", "Did you mean --keep-models?"),
+        ("tune --max-trials 3", "Did you mean --trials?"),
+        ("tune --validation-split 0.2", "Did you mean --validation?"),
+        ("tune --no-cv", "--folds takes a value; leave it out for its default."),
+        ("tune --no-watch", "Leave out --watch."),
+        ("tune --no-refits", "Did you mean --no-refit?"),
+        ("tune --trails 3", "Did you mean --trials?"),
+        ("resume s --epochs 3", "--epochs is an option of `paceline tune`."),
+        ("tune --zebra", "No such option: --zebra"),
+    ],
+)
+def test_unknown_options_name_the_one_that_is_meant(run: Run, command: str, says: str) -> None:
+    result = run(*command.split())
+    assert result.exit_code == 2
+    assert says in " ".join(result.stderr.replace("│", " ").split())
 
 
 def test_limits_and_objective_have_to_be_given(run: Run, model: Path) -> None:

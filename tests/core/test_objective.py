@@ -34,6 +34,26 @@ def test_every_spelling_of_a_direction_is_the_same_objective(direction: str, spe
     assert one.loss(1.0) == (1.0 if direction == "minimize" else -1.0)
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("val_acuracy", "val_accuracy"),
+        ("val_los", "val_loss"),
+        ("val_head_precison", "val_head_precision"),
+        ("true_postives", "true_positives"),
+    ],
+)
+def test_a_misspelt_metric_is_named(given: str, meant: str) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(f"Did you mean {meant!r}? If not")):
+        Objective(given)
+
+
+@pytest.mark.parametrize("given", ["quality", "neg_mean_squared_error", "val_score"])
+def test_a_metric_of_another_name_is_not_corrected(given: str) -> None:
+    with pytest.raises(InvalidInput, match=r"a direction\. Pass"):
+        Objective(given)
+
+
 @given(st.text() | st.integers() | st.none() | st.booleans())
 def test_invalid_directions_are_refused(direction: Any) -> None:
     if direction is not None and str(direction).strip().lower() not in sum(SPELLINGS.values(), ()):

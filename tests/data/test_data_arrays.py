@@ -117,14 +117,14 @@ def _with(array: np.ndarray[Any, Any], value: float) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ((_with(X, np.nan), Y), "x contains 3 NaN among its 24 values"),
+        ((_with(X, np.nan), Y), r"x contains 3 NaN among its 24 values \(row 2, counted from 0\)"),
         ((_with(X, np.inf), Y), "x contains 3 infinite"),
         ((_with(X, 1e300), Y), "x contains 3 infinite"),
         ((X, _with(Y, np.nan)), "target y is missing or infinite in 1 of 8 rows"),
         ((X, _with(Y, -np.inf)), "target y is missing or infinite in 1 of 8 rows"),
         (
             (X, pd.Series(["a", None] * 4, name="kind")),
-            "target kind is missing or infinite in 4 of 8 rows",
+            r"in 4 of 8 rows \(rows 1, 3, 5, 7, counted from 0\)",
         ),
         ((X, Y[:5]), "x has 8 rows and y has 5"),
         ((X[:0], Y[:0]), "empty"),
@@ -147,6 +147,8 @@ def _with(array: np.ndarray[Any, Any], value: float) -> np.ndarray[Any, Any]:
         ((X, Y, X, None), "y_test is None"),
         (iter([X]), "it has no targets|can be read once only"),
         ({"x": X}, "data is dict"),
+        ({"x_train": X, "y_train": Y}, r"Pass \(data\['x_train'\], data\['y_train'\]\)"),
+        ((pd.DataFrame({"a": [1.0, 2.0], "y": [0, 1]}), "y"), "frame alone and target='y'"),
         (X, r"data is ndarray; .*For an autoencoder or another model of x alone, pass \(x, x\)"),
     ],
 )

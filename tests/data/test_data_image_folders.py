@@ -129,9 +129,55 @@ def test_a_study_of_a_folder(photos: Path, tmp_path: Path, monkeypatch: Any) -> 
     assert streamed.record.tested is not None
 
 
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("network", ["cnn", "resnet"])
+def test_built_in_networks_train_on_streamed_folders(
+    photos: Path, tmp_path: Path, network: str
+) -> None:
+    options: dict[str, Any] = {"epochs": 2, "trials": 2, "seed": 1, "batch_size": 8}
+    options |= {"validation": 0.25, "search": "random", "display": False, "final": False}
+    options["fixed"] = {"filters": 8}
+    data = f"folder:{photos}"
+    study = paceline.tune(network, data, study=tmp_path / "s", in_memory=False, **options)
+    assert {trial.program for trial in study.trials} != {"fit"}
+    assert all(trial.error is None for trial in study.trials)
+    assert study.best_model().input_shape == (None, 6, 8, 3)
+    assert study.best_model().output_shape == (None, 2)
+    assert study.settings.function.network == {
+        "input_shape": [6, 8, 3],
+        "task": "classification",
+        "num_outputs": 2,
+        "one_hot": False,
+    }
+    again = paceline.resume(tmp_path / "s", trials=3, display=False)
+    assert len(again.trials) == 3
+
+
+def test_other_streams_need_a_build_function() -> None:
+    batches = [(np.ones((4, 3), np.float32), np.zeros(4, np.int32))]
+    with pytest.raises(InvalidInput, match="pass a build function of your own"):
+        paceline.tune("mlp", lambda: iter(batches), in_memory=False, trials=1)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("", "no idx files; expected .*one folder for each class: data='folder:.*photos'"),
+        ("train", "data='folder:.*photos/train'"),
+        ("..", "data='folder:.*photos'"),
+        ("train/day", "Put the images of each class into a folder of its own in day"),
+        ("train/day/0.png", "expected a name that .*from a folder that has a folder for each"),
+    ],
+)
+def test_a_folder_of_images_without_its_notation(photos: Path, place: str, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        load(str(photos / place))
+
+
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
+        ("folder:{}/train/day/0.png", InvalidInput, "is a file; .*Leave out 'folder:'"),
         ("folder:", MissingData, "folder: is not a folder"),
         ("folder:nowhere", MissingData, "nowhere is not a folder; expected a folder that has"),
         ("folder:{}?sise=3", InvalidInput, "Did you mean 'size'"),

@@ -8,12 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
+from typer.testing import CliRunner
 
 import paceline
 from paceline import data as paceline_data
+from paceline import networks
+from paceline.cli.app import app
 from paceline.core import InvalidInput
 from paceline.data import preparation
+from paceline.settings.training import TrainingSettings
+from paceline.space import HyperParameters
+from paceline.study.inputs.loading_data import load_data
 from paceline.study.models.preprocessing import with_preparation
+from paceline.study.plan.user_code import form_of
 
 load: Any = paceline_data.load  # its results are of several types
 split: Any = paceline_data.split
@@ -157,3 +164,79 @@ def test_a_study_on_texts_predicts_for_new_rows(mode: Any, network: Any, tmp_pat
     np.testing.assert_allclose(loaded.predict(rows, verbose=0), predicted, atol=1e-6)
     again = paceline.resume(tmp_path / "s", network, frame, trials=3, display=False)
     assert len(again.trials) == 3
+
+
+def loaded_for(network: str, frame: pd.DataFrame, texts: Any = None) -> Any:
+    return load_data(
+        frame,
+        {"target": "good", "texts": texts},
+        0,
+        None,
+        TrainingSettings(),
+        network=networks.find(network),
+    )
+
+
+def test_networks_for_sequences_read_texts_alone() -> None:
+    loaded = loaded_for("lstm", FRAME)
+    assert [column.kind for column in loaded.columns] == ["sequences"]
+    assert [note for note in loaded.notes if "'length', 'country' left out" in note]
+    form = form_of("lstm", loaded)
+    num_words = len(loaded.columns[0].categories)
+    assert (form["input_shape"], form["vocabulary"]) == ((11,), 2 + num_words)
+    assert "texts" not in form
+    with pytest.raises(InvalidInput, match="column 'review' is text: tf-idf of its words"):
+        form_of("lstm", loaded_for("lstm", FRAME, "tfidf"))
+
+
+def test_words_of_several_texts_are_apart() -> None:
+    frame = FRAME.assign(title=[f"{word} {number} of all" for number, word in enumerate(GOOD * 20)])
+    loaded = loaded_for("transformer", frame)
+    (first, one), (second, other) = form_of("transformer", loaded)["texts"]
+    assert (first, second) == (11, 4)
+    described = form_of("transformer", loaded)
+    assert described["vocabulary"] == 2 + one + other
+    model = networks.create("transformer", **described)(HyperParameters())
+    words = np.array([[0, 1, 2, one + 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, other + 1]])
+    apart = keras.Model(model.input, model.get_layer("embedding").input)(words)
+    shifted = [0, 1, 2, one + 1, *[0] * 8, 1, 2 + one, other + 1 + one]
+    assert np.asarray(apart).tolist() == [shifted]
+    assert max(shifted) == described["vocabulary"] - 1
+
+
+def test_a_tabular_network_takes_tfidf_beside_categories_and_numbers() -> None:
+    loaded = loaded_for("tabular", FRAME)
+    kinds = {column.name: column.kind for column in loaded.columns}
+    assert kinds == {"length": "numeric", "review": "tfidf", "country": "coded"}
+    form = form_of("tabular", loaded)
+    num_words = len(loaded.columns[1].categories)
+    assert form["num_weights"] == num_words
+    assert form["categories"] == [0, 2] + [0] * num_words
+    model = networks.create("tabular", **form)(HyperParameters())
+    # the number, a vector of it, a vector of the category, and the words
+    assert model.get_layer("hidden_1").input.shape[1] == 1 + 8 + 8 + num_words
+    with pytest.raises(InvalidInput, match="'lstm' and 'transformer' read sequences"):
+        form_of("tabular", loaded_for("tabular", FRAME, "sequences"))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("network", ["lstm", "transformer", "tabular"])
+def test_a_file_of_texts_on_the_terminal(network: str, tmp_path: Path) -> None:
+    reviews(240).to_csv(tmp_path / "reviews.csv", index=False)
+    words = f"tune --model {network} --target good --trials 2 --epochs 6 --seed 1 --final off"
+    words += " --search random --no-display --set learning_rate=0.01"
+    words += " --set layers=1 --set units=" + ("64" if network == "tabular" else "32")
+    where = ["--data", str(tmp_path / "reviews.csv"), "--study", str(tmp_path / "s")]
+    result = CliRunner().invoke(app, [*words.split(), *where])
+    assert result.exit_code == 0, result.output
+    study = paceline.load_study(tmp_path / "s")
+    assert {trial.program for trial in study.trials} != {"fit"}
+    assert study.best.score is not None
+    assert study.best.score > 0.8
+    new = reviews(60)
+    predicted = study.best_model().predict(study.prepare(new.drop(columns="good")), verbose=0)
+    found = [study.classes[number] for number in predicted.argmax(axis=1)]
+    assert np.mean(np.asarray(found) == new["good"].to_numpy()) > 0.8
+    # it continues as it began
+    resumed = CliRunner().invoke(app, ["resume", str(tmp_path / "s"), "--trials", "3"])
+    assert resumed.exit_code == 0, resumed.output

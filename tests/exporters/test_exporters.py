@@ -2,17 +2,25 @@
 
 import json
 import math
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import paceline
 from paceline import Choice, Float, Int, InvalidInput, Space, Study
 from paceline.cli.app import app
 from paceline.exporters import Exporter, MLflow, OptunaStorage, Tables, TensorBoard, WandB, export
+from paceline.exporters.wandb_files import log_of
 
 SPACE = Space(
     [
@@ -238,6 +246,54 @@ def test_as_a_callback_it_exports_the_same_also_over_several_sessions(
         assert of_number == {t.number: dict(t.config) for t in repeated.trials}
 
 
+KILLED = """
+import os, signal, sys
+import paceline
+from paceline.exporters import OptunaStorage
+
+calls = []
+
+def objective(hp):
+    hp.Float("x", 0, 1)
+    calls.append(hp)
+    if len(calls) == 4 and sys.argv[2] == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return hp["x"]
+
+paceline.optimize(
+    objective, "max", trials=5, search="random", final=False, seed=1, display=False,
+    study=sys.argv[1] + "/study", callbacks=[OptunaStorage("sqlite:///" + sys.argv[1] + "/o.db")],
+)
+"""
+
+
+@pytest.mark.exhaustive
+def test_what_was_exported_before_a_kill_stays_and_the_rest_follows(tmp_path: Path) -> None:
+    import optuna
+
+    counts = []
+    for ends in ("kill", "well"):
+        ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), ends], check=False)
+        assert (ended.returncode == 0) == (ends == "well")
+        made = optuna.load_study(study_name="study", storage=f"sqlite:///{tmp_path / 'o.db'}")
+        counts.append([one.user_attrs["paceline"]["trial"] for one in made.trials])
+    assert counts == [[0, 1, 2], [0, 1, 2, 3, 4]]
+
+
+def test_trials_that_end_together_are_written_together(tmp_path: Path) -> None:
+    groups: list[list[int]] = []
+
+    class Groups(Exporter):
+        def add_many(self, trials: Any) -> None:
+            groups.append([trial.number for trial in trials])
+
+    made = run(tmp_path / "study", 4, [Groups()])
+    assert groups[0] == []  # of earlier sessions
+    assert sorted(number for group in groups for number in group) == [
+        trial.number for trial in made.trials
+    ]
+
+
 def test_trials_after_a_change_of_the_space_are_exported(tmp_path: Path) -> None:
     import optuna
 
@@ -310,50 +366,125 @@ def test_an_exporter_of_ones_own(study: Study) -> None:
     assert any(score is not None and math.isfinite(score) for score in scores.values())
 
 
+def odd_names(hp: Any) -> None:
+    hp.Float("rate", 0.0, 1.0)
+    for step in range(2):
+        hp.report({"score": hp["rate"] - step, "a/b.c": math.nan, "top": math.inf})
+
+
+@pytest.mark.exhaustive
+def test_weights_and_biases_has_the_same_runs_where_the_library_writes_them(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wandb = pytest.importorskip("wandb", reason="needs the extra wandb")
+    from paceline.exporters import wandb_runs
+
+    odd = paceline.optimize(
+        odd_names, ("score", "max"), trials=1, epochs=2, final=False, study=tmp_path / "odd", seed=1
+    )
+
+    def refuse(*_: Any) -> None:
+        raise TypeError("records of another version")
+
+    read = []
+    for name in ("files", "library"):
+        if name == "library":
+            monkeypatch.setattr(wandb_runs, "write_run", refuse)
+        for exported in (study, odd):
+            folder = tmp_path / name / exported.directory.name
+            folder.mkdir(parents=True)
+            export(exported.directory, WandB("tests", "g", mode="offline", directory=folder))
+        wandb.teardown()  # waits until its own process has written everything
+        read.append(_runs(tmp_path / name))
+    assert read[0] == read[1]
+    assert len(read[0]) == len(study.trials) + len(odd.trials)
+
+
 @pytest.mark.exhaustive
 def test_weights_and_biases_has_a_run_for_each_trial(study: Study, tmp_path: Path) -> None:
-    wandb = pytest.importorskip("wandb", reason="needs the extra wandb")
-    export(study.directory, WandB("tests", mode="offline", directory=tmp_path))
-    wandb.teardown()  # waits until its own process has written everything
-    read = {}
-    for path in tmp_path.glob("wandb/offline-run-*/*.wandb"):
-        records = _records(path.read_bytes())
-        (run_,) = [one.run for one in records if one.HasField("run")]
-        assert run_.project == "tests"
-        assert run_.run_group == "study"
-        history = [
-            {item.key or item.nested_key[0]: json.loads(item.value_json) for item in row}
-            for row in (one.history.item for one in records if one.HasField("history"))
-        ]
-        config = {item.key: json.loads(item.value_json) for item in run_.config.update}
-        read[run_.display_name] = config, history
+    pytest.importorskip("wandb", reason="needs the extra wandb")
+    for _ in range(2):  # the second export adds nothing
+        export(study.directory, WandB("tests", mode="offline", directory=tmp_path))
+    assert len(list(tmp_path.glob("wandb/offline-run-*"))) == len(study.trials)
+    read = _runs(tmp_path)
     assert len(read) == len(study.trials)
     for trial in study.trials:
-        config, history = read[f"trial {trial.number}"]
-        assert {name: config[name] for name in trial.config} == dict(trial.config)
-        assert [(one["_step"], one["score"]) for one in history] == [
+        run_ = next(one for one in read.values() if one["name"] == f"trial {trial.number}")
+        assert (run_["project"], run_["group"]) == ("tests", "study")
+        assert run_["config"] == dict(trial.config)
+        assert run_["summary"]["state"] == str(trial.state)
+        assert (
+            run_["summary"]["score"] == trial.score
+        )  # also where it is not that of the last epoch
+        assert run_["exit"] == int(trial.error is not None)
+        assert [(one["_step"], one.get("score")) for one in run_["history"]] == [
             (one.epoch, one.metrics["score"]) for one in trial.measurements
         ]
 
 
-def _records(stored: bytes) -> list[Any]:
-    """The records of an offline run: a log in LevelDB's format, after a header of seven bytes."""
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 70_000), max_size=6), st.integers(0, 9))
+def test_records_of_any_length_are_read_back(lengths: list[int], seed: int) -> None:
+    records = [bytes([(seed + number) % 256]) * length for number, length in enumerate(lengths)]
+    assert list(_contents(log_of(records))) == records
+
+
+_TIMES = ("_runtime", "_timestamp", "_wandb")
+
+
+def _runs(folder: Path) -> dict[str, dict[str, Any]]:
+    """The runs of all files in a folder, by their identifiers, without times of the export."""
+    return {
+        found["id"]: found
+        for found in (_run(path.read_bytes()) for path in folder.rglob("*.wandb"))
+    }
+
+
+def _run(stored: bytes) -> dict[str, Any]:
     from wandb.proto import wandb_internal_pb2
 
-    block, records, part, at = 32_768, [], b"", 7
+    run_: dict[str, Any] = {"history": [], "summary": {}}
+    for content in _contents(stored):
+        record = wandb_internal_pb2.Record()  # type: ignore[attr-defined]
+        record.ParseFromString(content)
+        if record.HasField("run"):
+            made = record.run
+            run_ |= {"id": made.run_id, "name": made.display_name, "resume": made.resume}
+            run_ |= {"project": made.project, "group": made.run_group, "entity": made.entity}
+            run_["config"] = _values(made.config.update)
+        if record.HasField("history"):
+            row = _values(record.history.item)
+            assert row["_step"] == record.history.step.num
+            run_["history"].append(row)
+        if record.HasField("summary"):
+            run_["summary"] |= _values(record.summary.update)
+        if record.HasField("exit"):
+            run_["exit"] = record.exit.exit_code
+    return run_
+
+
+def _values(items: Any) -> dict[str, Any]:
+    read = partial(json.loads, parse_constant=str)  # NaN equals itself
+    pairs = [(item.key or item.nested_key[0], read(item.value_json)) for item in items]
+    return {name: value for name, value in pairs if name not in _TIMES}
+
+
+def _contents(stored: bytes) -> Iterator[bytes]:
+    """The records of an offline run: a log in LevelDB's format, after a header of seven bytes."""
+    assert stored[:7] == b":W&B\xe1\xbe\x00"
+    block, part, at = 32_768, b"", 7
     while at < len(stored):
         if block - at % block < 7:  # the rest of a block is padding
             at += block - at % block
             continue
         length, kind = int.from_bytes(stored[at + 4 : at + 6], "little"), stored[at + 6]
-        part += stored[at + 7 : at + 7 + length]
+        checked = stored[at + 6 : at + 7 + length]
+        assert zlib.crc32(checked) == int.from_bytes(stored[at : at + 4], "little")
+        part += checked[1:]
         at += 7 + length
         if kind in (1, 4):  # a whole record, or the last part of one
-            record = wandb_internal_pb2.Record()  # type: ignore[attr-defined]
-            record.ParseFromString(part)
-            records.append(record)
+            yield part
             part = b""
-    return records
 
 
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")

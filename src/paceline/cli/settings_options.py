@@ -77,6 +77,21 @@ class SettingsCommand(LoggedCommand):
         *own, help_option = super().get_params(ctx)
         return [*own, *self._made, help_option]
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parses the arguments; says of an unknown option which one it may be."""
+        try:
+            return list(super().parse_args(ctx, args))
+        except Exception as error:
+            unknown = getattr(error, "option_name", None)
+            if unknown is None or not hasattr(error, "possibilities"):
+                raise
+            from paceline.cli.unknown_options import suggestion
+
+            of_tune = [f"--{name.replace('_', '-')}" for name in _declared(None)]
+            if text := suggestion(unknown, self.get_params(ctx), of_tune):
+                error.message, error.possibilities = f"{error}. {text}", None  # type: ignore[attr-defined]
+            raise
+
     def invoke(self, ctx: Any) -> Any:
         """Runs the command; the settings bypass Typer, which knows only its own parameters."""
         names = [one.name for one in self._made or ()]

@@ -377,7 +377,7 @@ class _Watch(OptunaStorage, Callback):
 
     def on_trial_end(self, study: StudyView, trial: PacelineTrial) -> None:
         """Writes the trial, and calls the callbacks."""
-        super().on_trial_end(study, trial)
+        self.add(study.trial(trial.number))
         try:
             for callback in self._callbacks:
                 callback(self._target, self._latest(trial.number))

@@ -116,7 +116,7 @@ def check_argument(function: str, name: str, known: Iterable[str]) -> None:
     known = list(known)
     if name in known:
         return
-    meant = _NAMES_ELSEWHERE.get(name)
+    meant = counterpart(name)
     fix = (
         f"Did you mean {meant!r}?"
         if meant in known
@@ -130,6 +130,11 @@ def check_argument(function: str, name: str, known: Iterable[str]) -> None:
             fix=f"{fix} The arguments of {function}: {every}.",
         )
     raise InvalidInput(passed, expected=f"one of {every}")
+
+
+def counterpart(name: str) -> str | None:
+    """The argument that an argument of KerasTuner, Optuna or Keras is called here, if any."""
+    return _NAMES_ELSEWHERE.get(name)
 
 
 def did_you_mean(name: object, known: Iterable[str], like: float = 0.6) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from paceline.core.errors import InvalidInput, shown
+from paceline.core.names import closest
 
 Direction = Literal["minimize", "maximize"]
 
@@ -175,12 +176,27 @@ def _infer(metric: str) -> Direction:
     for suffix, direction in _SUFFIXES.items():
         if words and words[-1].endswith(suffix) and not _is_reversed(metric, words[:-1]):
             return direction
+    meant = _similar(metric)
     raise InvalidInput(
         f"objective {metric!r} does not say whether larger or smaller values are better",
         expected="a direction",
-        fix=f"Pass objective=({metric!r}, 'max') or ({metric!r}, 'min'); on the terminal "
+        fix=(f"Did you mean {meant!r}? If not: " if meant else "")
+        + f"Pass objective=({metric!r}, 'max') or ({metric!r}, 'min'); on the terminal "
         f"--objective {metric}:max.",
     )
+
+
+def _similar(metric: str) -> str | None:
+    """A name that ends in that of a metric as Keras writes it, if this one nearly does."""
+    words = metric.split("_")
+    known = ["_".join(phrase) for phrase in _KNOWN]
+    for count in range(min(len(words), _LONGEST), 0, -1):
+        ending = "_".join(words[-count:])
+        if ending in known:  # it is not misspelt
+            return None
+        if len(ending) >= _SHORTEST and (found := closest(ending, known, _LIKE)) is not None:
+            return "_".join([*words[:-count], found])
+    return None
 
 
 def _is_reversed(metric: str, before: Iterable[str]) -> bool:
@@ -193,6 +209,7 @@ _KNOWN: Mapping[tuple[str, ...], Direction] = {
     **_phrases(_LARGER, "maximize"),
 }
 _LONGEST = max(map(len, _KNOWN))
+_SHORTEST, _LIKE = 3, 0.8  # letters and similarity of a name that may be misspelt
 _SUFFIXES: Mapping[str, Direction] = {
     "loss": "minimize",
     "error": "minimize",

@@ -8,6 +8,7 @@ from paceline.core import InvalidInput
 from paceline.data.trees import Array, Tree, leaves, map_leaves, num_rows
 
 _INT32 = np.iinfo(np.int32)
+_NUM_LISTED = 5  # rows that a message names
 
 
 def is_frame(value: object) -> bool:
@@ -143,12 +144,25 @@ def finite(array: Array, what: str) -> Array:
         counted = ((num_nan, "NaN"), (num_infinite, "infinite"))
         found = " and ".join(f"{number:,} {kind}" for number, kind in counted if number)
         raise InvalidInput(
-            f"{what} contains {found} among its {floats.size:,} values",
+            f"{what} contains {found} among its {floats.size:,} values "
+            f"({listed(rows_of(~np.isfinite(floats)))})",
             expected="finite numbers (of float32's range)",
             fix="Drop these rows or fill them; columns of a data frame or table file are filled "
             "for you.",
         )
     return floats
+
+
+def rows_of(marked: Array) -> Array:
+    """The numbers of the rows of which anything is marked, counted from 0."""
+    return np.flatnonzero(marked.reshape(len(marked), -1).any(axis=1))
+
+
+def listed(rows: Array) -> str:
+    """A few of the rows with these numbers: ``"rows 3, 17, 20, ..., counted from 0"``."""
+    shown = ", ".join(map(str, rows[:_NUM_LISTED].tolist()))
+    more = ", ..." if len(rows) > _NUM_LISTED else ""
+    return f"row{'s' if len(rows) > 1 else ''} {shown}{more}, counted from 0"
 
 
 def weights(sample_weight: Any, rows: int) -> Array:

@@ -136,7 +136,8 @@ def _writing(
         is_semicolon=raw.is_semicolon,
         as_before=as_before,
         coded=options.is_coded,
-        texts="off" if options.is_coded and isinstance(options.texts, str) else options.texts,
+        texts=options.texts,
+        texts_alone=options.texts_alone,
     )
 
 

@@ -39,6 +39,7 @@ class LoadingOptions:
         target: the column or key of the target; None for the only one.
         is_coded: whether categories of a table become numbers, and not features of their own.
         texts: what columns of texts become, see `paceline.data.texts`.
+        texts_alone: whether all other columns of a table that has texts are left out.
     """
 
     in_memory: bool | None = None
@@ -48,6 +49,7 @@ class LoadingOptions:
     target: Any = None
     is_coded: bool = False
     texts: str | Mapping[str, str] = "tfidf"
+    texts_alone: bool = False
 
 
 class _Stream(Exception):

@@ -19,9 +19,7 @@ from paceline.core import InvalidInput, MissingData, did_you_mean
 from paceline.data.row_sources import RowSource
 from paceline.data.source_registry import DataRequest, register_source
 from paceline.data.trees import Array
-
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
-"""File name endings of images."""
+from paceline.data.wrong_forms import IMAGES, no_image_folder
 
 _EXPECTED = "a folder that has a folder of images for each class"
 _NUM_WORKERS = 4  # threads that decode images
@@ -61,10 +59,7 @@ def image_folder(request: DataRequest) -> RowSource:
         train, test = path, path / "no test folder"
     names = tuple(sorted(one.name for one in train.iterdir() if _is_class(one)))
     if len(names) < 2:
-        raise InvalidInput(
-            f"{train} has {len(names)} folders with images",
-            expected=f"{_EXPECTED}: at least two",
-        )
+        raise no_image_folder(train, _EXPECTED, len(names))
     images, notes = _images(train, names), []
     form, note = _common_form(images.files, form)
     others = [one.name for one in sorted(path.iterdir()) if one.is_dir() and one != test]
@@ -115,6 +110,8 @@ def _parsed(request: DataRequest) -> tuple[Path, _Form]:
     path = Path(text).expanduser()
     if not path.is_dir() and request.data_dir is not None:
         path = Path(request.data_dir).expanduser() / text
+    if path.is_file():
+        raise no_image_folder(path, _EXPECTED)
     if not text or not path.is_dir():
         raise MissingData(f"{text or 'folder:'} is not a folder", expected=_EXPECTED)
     form = _Form()
@@ -149,7 +146,7 @@ def _is_class(place: Path) -> bool:
 
 def _files(place: Path) -> list[Path]:
     return sorted(
-        file for file in place.rglob("*") if file.suffix.lower() in ENDINGS and file.is_file()
+        file for file in place.rglob("*") if file.suffix.lower() in IMAGES and file.is_file()
     )
 
 

@@ -16,6 +16,7 @@ from paceline.data import (
     california,
     data_folders,
     download,
+    idx,
     source_registry,
     table_columns,
 )
@@ -24,6 +25,7 @@ from paceline.data.named_sets import NAMED_SETS, NamedSet
 from paceline.data.notation import Decimal
 from paceline.data.table_files import ENDINGS, read_table
 from paceline.data.trees import is_branch
+from paceline.data.wrong_forms import instead_of, no_data_file, no_data_folder
 
 _ARRAYS = "arrays"  # the name of a data set passed as arrays
 _TUPLES = "(x, y), (x, y, sample_weight), (x, y, x_test, y_test) or ((x, y), (x_test, y_test))"
@@ -180,8 +182,10 @@ class SourceReader:
         if not path.exists():
             raise MissingData(
                 f"{path} does not exist",
-                expected="a folder of idx files, or an .npz, .csv or .parquet file",
+                expected="a folder of idx files, or an .npz, .csv, .tsv or .parquet file",
             )
+        if path.is_dir() and not idx.find(path):
+            raise no_data_folder(path)
         if path.is_dir():
             return Raw(path.name, *array_files.read_idx_folder(path), target_name="class")
         if path.name.lower().endswith(ENDINGS):
@@ -195,10 +199,7 @@ class SourceReader:
                     False,
                 )
             return Raw(path.name, *parts, has_pixels=has_pixels)
-        raise InvalidInput(
-            f"data is the file {path}",
-            expected="a name that ends in .npz, .csv, .csv.gz or .parquet",
-        )
+        raise no_data_file(path)
 
     def _from_table(self, path: Path) -> Raw:
         table = read_table(path, self.decimal, as_before=self.as_before)
@@ -271,6 +272,8 @@ def _called(raw: Raw) -> str:
 
 def _instead(source: object) -> str:
     """What to do with data of an unsupported type."""
+    if isinstance(source, Mapping) and (fix := instead_of(source)):
+        return fix
     if hasattr(source, "shape") or is_branch(source):
         return f"Pass x and y as a tuple. {_ALONE}" if isinstance(source, list) else _ALONE
     return "For data of other kinds pass a function that returns an iterator of batches (x, y)."
@@ -284,6 +287,12 @@ def _from_tuple(source: tuple[Any, ...]) -> Raw:
         raise InvalidInput(f"data is a tuple of {len(source)}", expected=_TUPLES, fix=fix)
     weight, source = (source[2], source[:2]) if len(source) == 3 else (None, source)
     x, y, x_test, y_test = (*source, None, None)[:4]
+    if isinstance(y, str) and arrays.is_frame(x):
+        raise InvalidInput(
+            f"data is (a data frame, {y!r})",
+            expected="the data frame, with target=",
+            fix=f"Pass the frame alone and target={y!r}.",
+        )
     if x is None or y is None:
         missing = "x" if x is None else "y"
         raise InvalidInput(f"data is a tuple whose {missing} is None", expected=_TUPLES, fix=_ALONE)

@@ -36,6 +36,10 @@ _KEY = re.compile(
 )
 
 
+_Use = tuple[Column | None, str, str]
+"""A column or None, its use in a few words, and a note or ``""``."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableNotation:
     """How to read the texts of a table.
@@ -48,6 +52,7 @@ class TableNotation:
         coded: whether a category becomes its index, and not a feature of its own.
         texts: what columns of texts become, see `paceline.data.texts`; one mode for all that have
             several words, or a mode by column.
+        texts_alone: whether all other columns of a table that has texts are left out.
     """
 
     decimal: Decimal | None = None
@@ -56,6 +61,7 @@ class TableNotation:
     as_before: bool = False
     coded: bool = False
     texts: str | Mapping[str, str] = "off"
+    texts_alone: bool = False
 
     def mode_of(self, series: "pd.Series[Any]") -> str:
         """What a column of texts becomes; empty for categories."""
@@ -142,6 +148,7 @@ def table_notation(
     as_before: bool = False,
     coded: bool = False,
     texts: str | Mapping[str, str] = "off",
+    texts_alone: bool = False,
 ) -> TableNotation:
     """How to read the texts of a table, from all of its rows in order.
 
@@ -149,7 +156,7 @@ def table_notation(
         frame: all rows, without the target.
         decimal: the decimal mark, if the user or the file determines it.
         is_semicolon: whether it comes from a file whose columns are separated by semicolons.
-        as_before, coded, texts: see `TableNotation`.
+        as_before, coded, texts, texts_alone: see `TableNotation`.
 
     Raises:
         InvalidInput: ``texts`` names a column that the table does not have.
@@ -162,7 +169,9 @@ def table_notation(
     numbering = frozenset(name for name in frame.columns if _numbers_rows(frame[name]))
     if isinstance(texts, Mapping):
         _check_names(texts, frame)
-    return TableNotation(decimal, is_semicolon, numbering, coded=coded, texts=texts)
+    return TableNotation(
+        decimal, is_semicolon, numbering, coded=coded, texts=texts, texts_alone=texts_alone
+    )
 
 
 def _check_names(texts: Mapping[str, str], frame: "pd.DataFrame") -> None:
@@ -186,12 +195,12 @@ def learn_columns(frame: "pd.DataFrame", writing: TableNotation) -> Learned:
     Raises:
         InvalidInput: a column contains neither numbers, texts nor dates, or no column is usable.
     """
-    columns, became, notes = [], [], []
-    for name in frame.columns:
-        column, use, note = _learn(frame[name], writing)
-        columns += [column] if column else []
-        became.append((str(name), use))
-        notes += [note] if note else []
+    learned = {str(name): _learn(frame[name], writing) for name in frame.columns}
+    if writing.texts_alone:
+        learned = _texts_alone(learned)
+    columns = [column for column, _, _ in learned.values() if column]
+    became = [(name, use) for name, (_, use, _) in learned.items()]
+    notes = [note for _, _, note in learned.values() if note]
     if not any(column.features for column in columns):
         raise InvalidInput(
             "no column of the table can be used. " + " ".join(notes),
@@ -200,8 +209,22 @@ def learn_columns(frame: "pd.DataFrame", writing: TableNotation) -> Learned:
     return Learned(tuple(columns), tuple(became), tuple(notes))
 
 
-def _learn(series: "pd.Series[Any]", writing: TableNotation) -> tuple[Column | None, str, str]:
-    """The column or None, its use, and a note or ``""``."""
+def _texts_alone(learned: Mapping[str, _Use]) -> dict[str, _Use]:
+    """Leaves out all columns but those of texts, if there are any."""
+    if not any(column and column.has_texts for column, _, _ in learned.values()):
+        return dict(learned)
+    others = [name for name, (column, *_) in learned.items() if column and not column.has_texts]
+    named = ", ".join(map(repr, others))
+    note = f"The network reads texts alone: {named} left out. 'tabular' takes all columns."
+    left_out: dict[str, _Use] = {
+        name: (None, "left out: the network reads texts alone", "" if place else note)
+        for place, name in enumerate(others)
+    }
+    return {**learned, **left_out}
+
+
+def _learn(series: "pd.Series[Any]", writing: TableNotation) -> _Use:
+    """How a column is used."""
     name = str(series.name)
     form = None
     if not writing.as_before and is_text(series):
@@ -231,9 +254,7 @@ def _learn(series: "pd.Series[Any]", writing: TableNotation) -> tuple[Column | N
     return column, use, note.strip()
 
 
-def _learn_texts(
-    series: "pd.Series[Any]", writing: TableNotation
-) -> tuple[Column | None, str, str]:
+def _learn_texts(series: "pd.Series[Any]", writing: TableNotation) -> _Use:
     name, rows = str(series.name), len(series)
     texts = texts_of(series)
     counts = texts.value_counts()
@@ -273,9 +294,7 @@ def _learn_texts(
     return column, use, note.strip()
 
 
-def _learn_prose(
-    texts: "pd.Series[Any]", mode: str, missing: int
-) -> tuple[Column | None, str, str]:
+def _learn_prose(texts: "pd.Series[Any]", mode: str, missing: int) -> _Use:
     """A column of texts whose words are used."""
     name = str(texts.name)
     words, width, num_cut = learn_words(texts)

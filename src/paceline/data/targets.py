@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from paceline.core import InvalidInput
-from paceline.data.arrays import finite, to_array
+from paceline.data.arrays import finite, listed, rows_of, to_array
 from paceline.data.fingerprints import fingerprint
 from paceline.data.records import NO_CLASSES, Classes, Dataset, Task
 from paceline.data.trees import Array, Tree, is_branch, leaves, map_leaves
@@ -119,13 +119,15 @@ def labels(y: Tree, task: Task) -> Array | None:
 
 def _values(y: Any, name: str) -> Array:
     """One array without missing values; (n, 1) becomes (n,)."""
-    missing = int(np.asarray(y.isna()).sum()) if hasattr(y, "isna") else 0
-    array = None if missing else to_array(y, name)
+    missing = np.asarray(y.isna()) if hasattr(y, "isna") else np.zeros(1, bool)
+    array = None if missing.any() else to_array(y, name)
     if array is not None and array.dtype.kind == "f":
-        missing = int((~np.isfinite(array)).sum())
-    if missing or array is None:
+        missing = ~np.isfinite(array)
+    if missing.any() or array is None:
+        rows = rows_of(missing)
         raise InvalidInput(
-            f"the target {name} is missing or infinite in {missing:,} of {len(y):,} rows",
+            f"the target {name} is missing or infinite in {len(rows):,} of {len(y):,} rows "
+            f"({listed(rows)})",
             expected="a target for every row",
             fix="Drop these rows.",
         )

@@ -146,7 +146,7 @@ def fit_texts(cells: Array, mode: str, first: int, length: int, num_words: int) 
         first, length: as in `TextFeatures`.
         num_words: number of known words, see `learn_words`.
     """
-    size = min(VOCABULARY[mode], num_words)
+    size = vocabulary_size(mode, num_words)
     own = np.nan_to_num(cells[:, first : first + length]).astype(np.int64)
     counts = np.bincount(own.ravel(), minlength=num_words + FIRST)[FIRST:]
     chosen = np.argsort(-counts, kind="stable")[:size]
@@ -165,7 +165,17 @@ def fit_texts(cells: Array, mode: str, first: int, length: int, num_words: int) 
 
 def width_of(mode: str, length: int, num_words: int) -> int:
     """Number of features of a column of texts."""
-    return length if mode == "sequences" else min(VOCABULARY[mode], num_words)
+    return length if mode == "sequences" else vocabulary_size(mode, num_words)
+
+
+def vocabulary_size(mode: str, num_words: int) -> int:
+    """V, of which a training part may have fewer.
+
+    Args:
+        mode: ``"tfidf"`` or ``"sequences"``.
+        num_words: number of known words, see `learn_words`.
+    """
+    return min(VOCABULARY[mode], num_words)
 
 
 def checked_modes(given: Any) -> str | dict[str, str] | None:

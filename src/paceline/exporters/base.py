@@ -45,12 +45,14 @@ class ExportedStudy:
 class Exporter(Callback):
     """Passes the trials of a study on to another tool.
 
-    It can be used in two ways: as a callback (each trial is passed on when it has ended), and with
+    It can be used in two ways: as a callback (trials are passed on when they have ended), and with
     `export` for a study that was carried out before. Both give the same. A study that is exported
-    again, or goes on after it was exported, adds what is missing and nothing twice.
+    again, or continues after it was exported, adds what is missing and nothing twice.
 
     Subclasses override `begin`, `add`, `end` and, if they use the space, `change_space`; and
-    `add_many`, if many trials at once take less time.
+    `add_many`, if many trials at once take less time. As a callback it is called with the trials
+    that ended in one step of the study. What a killed process has not added is added when the study
+    continues, or is exported.
 
     Attributes:
         place: where the study is exported to, in words; known once it has begun.
@@ -59,7 +61,7 @@ class Exporter(Callback):
     place: str = ""
 
     def begin(self, study: ExportedStudy) -> None:
-        """The study begins, or goes on."""
+        """The study begins, or continues."""
 
     def change_space(self, study: ExportedStudy) -> None:
         """The space was found, extended by a trial, or changed."""
@@ -68,7 +70,7 @@ class Exporter(Callback):
         """A trial has ended. It may have been added by an earlier export."""
 
     def add_many(self, trials: Sequence[Trial]) -> None:
-        """Many trials have ended, as in an export, or in earlier sessions."""
+        """Trials have ended: in one step of a study, or all those of an export."""
         for trial in trials:
             self.add(trial)
 
@@ -77,7 +79,6 @@ class Exporter(Callback):
 
     def on_study_begin(self, study: StudyView) -> None:
         """Calls `begin`, and adds the trials of earlier sessions."""
-        self._added: set[int] = set()
         self.begin(ExportedStudy(study.directory, study.objective, study.space))
         self._add_all(study.trial(trial.number) for trial in study.trials)
 
@@ -85,10 +86,9 @@ class Exporter(Callback):
         """Calls `change_space`."""
         self.change_space(ExportedStudy(study.directory, study.objective, study.space))
 
-    def on_trial_end(self, study: StudyView, trial: Trial) -> None:
-        """Calls `add`."""
-        self._added.add(trial.number)
-        self.add(study.trial(trial.number))
+    def on_trials_end(self, study: StudyView, trials: Sequence[Trial]) -> None:  # noqa: ARG002
+        """Calls `add_many`."""
+        self.add_many(trials)
 
     def on_study_end(self, study: StudyView, reason: str) -> None:  # noqa: ARG002
         """Calls `end`."""
@@ -96,20 +96,13 @@ class Exporter(Callback):
 
     def export(self, summary: Summary) -> None:
         """Exports a study that has been read."""
-        self._added = set()
         record = summary.record
         self.begin(ExportedStudy(summary.directory, record.objective, record.space))
         self._add_all(record.all_trials())
         self.end(summary)
 
     def _add_all(self, trials: Iterable[Trial]) -> None:
-        ended = {
-            trial.number: trial
-            for trial in trials
-            if trial.state.is_final and trial.number not in self._added
-        }
-        self._added |= ended.keys()
-        self.add_many(list(ended.values()))
+        self.add_many([trial for trial in trials if trial.state.is_final])
 
 
 def export(study: str | os.PathLike[str], exporter: Exporter) -> None:

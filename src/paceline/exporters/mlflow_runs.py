@@ -73,29 +73,34 @@ class MLflow(Exporter):
         self.place = f"the run {self._run} of the experiment {name!r} of MLflow"
         children = self._search(f"tags.`{_PARENT}` = '{self._run}'") if known else ()
         self._known = {child.data.tags.get(_TRIAL): child.info for child in children}
+        self._written: set[int] = set()
 
     def add(self, trial: Trial) -> None:
-        """Logs a trial, unless that was done; one whose logging was cut short is logged again."""
+        """Logs a trial, unless that was done."""
+        self.add_many([trial])
+
+    def add_many(self, trials: Sequence[Trial]) -> None:
+        """Logs trials, in one transaction if MLflow's runs are in a database."""
+        trials = [trial for trial in trials if trial.number not in self._written]
+        new = [trial for trial in trials if str(trial.number) not in self._known]
+        runs = [self._finished(trial) for trial in new]
+        if write_runs(self._client, self._experiment_id, runs):
+            self._written |= {trial.number for trial in new}
+        for trial in trials:
+            if trial.number not in self._written:
+                self._log_trial(trial)
+
+    def _log_trial(self, trial: Trial) -> None:
+        """Logs a trial through the client; one whose logging was cut short is logged again."""
+        self._written.add(trial.number)
         known = self._known.get(str(trial.number))
         if known is not None and known.status != "RUNNING":
             return
         run = self._finished(trial)
         if known is None:
-            made = self._client.create_run(self._experiment_id, run.began, run.tags)
-            known = self._known[str(trial.number)] = made.info
+            known = self._client.create_run(self._experiment_id, run.began, run.tags).info
         self._log(known.run_id, run.parameters, run.metrics)
         self._client.set_terminated(known.run_id, run.status, run.ended)
-        known._status = run.status
-
-    def add_many(self, trials: Sequence[Trial]) -> None:
-        """Logs trials in one transaction, if MLflow's runs are in a database."""
-        new = [trial for trial in trials if str(trial.number) not in self._known]
-        runs = [self._finished(trial) for trial in new]
-        is_written = write_runs(self._client, self._experiment_id, runs)
-        written = {trial.number for trial in new} if is_written else set()
-        for trial in trials:
-            if trial.number not in written:
-                self.add(trial)
 
     def _finished(self, trial: Trial) -> FinishedRun:
         """A trial as a run."""

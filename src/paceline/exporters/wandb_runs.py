@@ -1,12 +1,18 @@
 """Exports to Weights & Biases: a group of runs, one for each trial."""
 
+import logging
 import os
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Literal
 
 from paceline.core import InvalidInput, Trial, TrialState, shown
 from paceline.exporters.base import ExportedStudy, Exporter, directory_of, require
+from paceline.exporters.wandb_files import EndedRun, RunLabels, write_run, written_runs
+
+_log = logging.getLogger("paceline")
 
 _NOTHING_OF_THIS_PROCESS: Mapping[str, Any] = {
     "x_disable_stats": True,
@@ -20,12 +26,15 @@ _NOTHING_OF_THIS_PROCESS: Mapping[str, Any] = {
 """Settings of a run that was trained elsewhere: describing this process takes most of the time."""
 
 _THREADS = 4  # a run waits for the service of wandb most of the time
+_OTHER_RECORDS = (ImportError, AttributeError, TypeError, ValueError)
+"""What writing records raises if those of the installed wandb are others."""
 
 
 class WandB(Exporter):
     """Logs each trial as a run of Weights & Biases; the runs of a study are a group.
 
-    Each trial is a run with files of its own: that takes much longer than with the other exporters.
+    In offline mode the files of a run are written when its trial has ended, without a process of
+    wandb. A trial that has such files is not written again.
 
     Args:
         project: the project; None for ``"paceline"``.
@@ -57,37 +66,85 @@ class WandB(Exporter):
         self._directory = directory_of(directory)
 
     def begin(self, study: ExportedStudy) -> None:
-        """Remembers the study."""
+        """Finds out whether runs are files, and which there are."""
+        import wandb
+
         self._study = study
-        group = self._group or study.name
-        self.place = f"the group {group!r} of the project {self._project!r} of Weights & Biases"
+        self._root = self._directory or study.directory
+        known = wandb.setup().settings
+        self._labels = RunLabels(
+            self._project, self._group or study.name, self._entity or known.entity
+        )
+        is_offline = (self._mode or known.mode) in ("offline", "dryrun")
+        folder = self._root / ".wandb"
+        folder = folder if folder.exists() else self._root / "wandb"  # as wandb chooses
+        self._folder: Path | None = folder if is_offline else None
+        self._written = written_runs(folder) if is_offline else set()
+        self.place = (
+            f"the group {self._labels.group!r} of the project {self._project!r} of Weights & Biases"
+        )
+        if is_offline:
+            self.place += f", in {folder}: upload it with wandb sync"
 
     def add_many(self, trials: Sequence[Trial]) -> None:
-        """Logs trials, several at a time."""
-        with ThreadPoolExecutor(_THREADS) as threads:
-            list(threads.map(self.add, trials))
+        """Writes trials as files in offline mode; logs them several at a time otherwise."""
+        ended = [self._ended(trial) for trial in trials]
+        ended = [run for run in ended if run.id not in self._written]
+        if self._folder is not None:
+            ended = self._without_files(ended, self._folder)
+        if ended:
+            with ThreadPoolExecutor(_THREADS) as threads:
+                list(threads.map(self._log_run, ended))
 
     def add(self, trial: Trial) -> None:
         """Logs a trial, under the same id as an earlier export."""
+        self.add_many([trial])
+
+    def _without_files(self, ended: list[EndedRun], folder: Path) -> list[EndedRun]:
+        """Writes files of runs; returns the runs that the library has to log."""
+        for place, run in enumerate(ended):
+            try:
+                write_run(folder, run, self._labels)
+            except _OTHER_RECORDS as error:  # another version may lack any of them
+                _log.debug("Runs of Weights & Biases are logged one by one: %s", error)
+                return ended[place:]
+            self._written.add(run.id)
+        return []
+
+    def _ended(self, trial: Trial) -> EndedRun:
+        """A trial as a run."""
+        return EndedRun(
+            f"{self._study.key}-{trial.number}",
+            f"trial {trial.number}",
+            dict(trial.config),
+            trial.measurements,
+            _summary(trial, self._study),
+            time.time() - trial.seconds,
+            trial.seconds,
+            int(trial.state is TrialState.FAILED),
+        )
+
+    def _log_run(self, ended: EndedRun) -> None:
+        """Logs a run through the library."""
         import wandb
 
         run = wandb.init(
             project=self._project,
             entity=self._entity,
-            group=self._group or self._study.name,
-            name=f"trial {trial.number}",
-            id=f"{self._study.key}-{trial.number}",
-            config=dict(trial.config),
+            group=self._labels.group,
+            name=ended.name,
+            id=ended.id,
+            config=dict(ended.config),
             mode=self._mode,
-            dir=str(self._directory or self._study.directory),
+            dir=str(self._root),
             resume="allow",
             reinit="create_new",
             settings=wandb.Settings(silent=True, console="off", **_NOTHING_OF_THIS_PROCESS),
         )
-        for one in trial.measurements:
-            run.log(dict(one.metrics), step=one.epoch)
-        run.summary.update(_summary(trial, self._study))
-        run.finish(exit_code=int(trial.state is TrialState.FAILED))
+        for one in ended.history:
+            run.log(dict(one.metrics), step=one.epoch, commit=True)
+        run.summary.update(ended.summary)
+        run.finish(exit_code=ended.exit_code)
 
 
 def _summary(trial: Trial, study: ExportedStudy) -> dict[str, Any]:

@@ -81,7 +81,9 @@ def create(
     one_hot: bool = False,
     vocabulary: int | None = None,
     padded: bool = False,
+    texts: Sequence[Sequence[int]] = (),
     categories: Sequence[int] = (),
+    num_weights: int = 0,
 ) -> Build:
     """A build function for data of the given shape.
 
@@ -103,7 +105,7 @@ def create(
         task: ``"classification"`` or ``"regression"``.
         num_outputs: classes, or target columns.
         one_hot: whether class targets are one-hot instead of numbered.
-        vocabulary, padded, categories: see `DataShape`.
+        vocabulary, padded, texts, categories, num_weights: see `DataShape`.
 
     Returns:
         ``build(hp)``, which returns a compiled model: softmax with cross-entropy and accuracy, or
@@ -121,7 +123,9 @@ def create(
         one_hot,
         vocabulary,
         padded,
+        tuple((length, size) for length, size in texts),
         tuple(categories),
+        num_weights,
     )
     if not network.suits(data):
         suited = [repr(name) for name, other in _NETWORKS.items() if other.suits(data)]

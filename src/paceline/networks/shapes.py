@@ -15,9 +15,12 @@ class DataShape:
         vocabulary: for rows of tokens, the number of different ones, 0 to ``vocabulary - 1``; None
             for other data.
         padded: whether token 0 fills up rows that are shorter than others.
+        texts: for rows of words of several texts, one after another, the length and the number of
+            words of each; each has words of its own, from 2 on. Empty for others.
         categories: for each feature of a table, the number of its categories if its values are
             those of a category (0, 1, ..., and their number for unknown ones), and 0 if they are
             amounts. Empty for other data, and for a table of one-hot categories.
+        num_weights: number of the last features of a table that are weights of words (tf-idf).
     """
 
     input: tuple[int, ...]
@@ -26,7 +29,9 @@ class DataShape:
     one_hot: bool = False
     vocabulary: int | None = None
     padded: bool = False
+    texts: tuple[tuple[int, int], ...] = ()
     categories: tuple[int, ...] = ()
+    num_weights: int = 0
 
     @property
     def are_images(self) -> bool:
@@ -47,6 +52,7 @@ IMAGES = (
     "each way"
 )
 SEQUENCES = (
-    "sequences: numbers of shape (time, features), or whole numbers (tokens) of shape (time,)"
+    "sequences: numbers of shape (time, features), whole numbers (tokens) of shape (time,), or a "
+    "table with a column of texts"
 )
 TABLES = "a table, or rows of numbers of shape (features,)"

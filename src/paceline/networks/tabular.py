@@ -3,7 +3,8 @@
 An amount x becomes sin(2πcx) and cos(2πcx) with learned frequencies c of each column, and a vector
 computed of them (Gorishniy et al. 2022, "On embeddings for numerical features in tabular deep
 learning", there PLR with shared weights): dense layers learn functions of x that are not smooth
-from these, and not from x itself.
+from these, and not from x itself. Weights of words (tf-idf) go to the dense layers unchanged: there
+are hundreds of them, nearly all of them 0.
 """
 
 import math
@@ -20,7 +21,8 @@ _FREQUENCIES = 16  # of each amount
 
 def make(data: DataShape) -> Callable[[Any], Any]:
     """A build function for tables; see `DataShape.categories`."""
-    categories = data.categories or (0,) * data.input[0]
+    own = data.input[0] - data.num_weights
+    categories = (data.categories or (0,) * own)[:own]
     amounts = [i for i, count in enumerate(categories) if not count]
     kinds = [i for i, count in enumerate(categories) if count]
 
@@ -33,15 +35,14 @@ def make(data: DataShape) -> Callable[[Any], Any]:
         dropout = hp.Float("dropout", 0.0, 0.5, default=0.1)
         width = hp.Int("embedding", 4, 32, step=2, sampling="log", default=8)
         inputs = keras.Input(data.input)
-        parts = []
+        parts = [inputs[:, own:]] if data.num_weights else []
         if amounts:
             spread = hp.Float("frequency", 0.02, 2.0, sampling="log", default=0.2)
-            x = keras.ops.take(inputs, np.asarray(amounts), axis=1) if kinds else inputs
+            x = _chosen(inputs, amounts)
             parts += [x, _periodic(x, len(amounts), spread, width)]
         if kinds:
             sizes = [categories[i] for i in kinds]
-            x = keras.ops.take(inputs, np.asarray(kinds), axis=1) if amounts else inputs
-            parts.append(_embedded(x, sizes, width))
+            parts.append(_embedded(_chosen(inputs, kinds), sizes, width))
         x = keras.layers.Concatenate(name="features")(parts) if len(parts) > 1 else parts[0]
         for number in range(1, num_layers + 1):
             x = keras.layers.Dense(units, activation="relu", name=f"hidden_{number}")(x)
@@ -49,6 +50,13 @@ def make(data: DataShape) -> Callable[[Any], Any]:
         return compiled(keras.Model(inputs, output(data)(x)), adamw(hp), data)
 
     return build
+
+
+def _chosen(x: Any, places: Sequence[int]) -> Any:
+    """The features at some places, (rows, places)."""
+    import keras
+
+    return x if len(places) == x.shape[1] else keras.ops.take(x, np.asarray(places), axis=1)
 
 
 def _periodic(x: Any, count: int, spread: float, width: int) -> Any:

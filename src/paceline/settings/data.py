@@ -55,7 +55,8 @@ class DataOptions(TypedDict, total=False):
     and the batch size is theirs.
     """
     texts: str | Mapping[str, str] | None
-    """What a table's columns of texts become: ``"tfidf"`` (None), numbers that weigh their words;
+    """What a table's columns of texts become: ``"tfidf"`` (None, but for the built-in networks
+    ``"lstm"`` and ``"transformer"``), numbers that weigh their words;
     ``"sequences"``, the numbers of their words in order, as an ``Embedding`` takes them; ``"off"``,
     nothing. A dict by column says it also for columns that would be categories or names. The
     vocabulary is fitted to the training part, and part of the model.
@@ -209,7 +210,7 @@ class DataSettings(Group):
         terminal=Terminal(
             help="What columns of texts become: tfidf, sequences or off; or by column.",
             metavar="MODE|COLUMN=MODE,...",
-            default="tfidf",
+            default="tfidf; sequences for lstm and transformer",
             parse=text_modes,
             write=typed_text_modes,
         ),

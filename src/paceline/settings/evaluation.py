@@ -68,7 +68,7 @@ class EvaluationOptions(FinalOptions, total=False):
     """
     keep_models: int | None
     """Of how many of the best trials the trained networks are kept, for ``study.model(number)``;
-    None for one.
+    None for one. Trials that a schedule has stopped early are not among them.
     """
 
 
@@ -170,7 +170,10 @@ class EvaluationSettings(Group):
         optional(whole()),
         Change.SILENT,
         terminal=Terminal(
-            int, "Keep the trained networks of the K best trials.", metavar="K", default="1"
+            int,
+            "Keep the trained networks of the K best trials that were not stopped early.",
+            metavar="K",
+            default="1",
         ),
     )
 

@@ -123,7 +123,7 @@ def model_of(record: Record, directory: Path, number: int, origin: Origin) -> An
     except Unusable as why:
         raise _unusable(f"of trial {number}", why, f"study.model({number}, retrain=True)") from why
     if leaves is None:
-        raise _not_kept(number, checkpoints.kept)
+        raise _not_kept(trial, checkpoints.kept)
     return _models(record, origin.build(record, directory)).named(trial, leaves)
 
 
@@ -263,13 +263,16 @@ def _ended(record: Record, directory: Path, number: int) -> Trial:
     return trial
 
 
-def _not_kept(number: int, kept: tuple[int, ...]) -> InvalidInput:
-    listed = ", ".join(map(str, sorted(kept)))
+def _not_kept(trial: Trial, kept: tuple[int, ...]) -> InvalidInput:
+    number, listed = trial.number, ", ".join(map(str, sorted(kept)))
+    keeps = "keep_models=10 keeps the ten best of a study"
+    if trial.state is TrialState.STOPPED:
+        keeps = "keep_models keeps trials that trained to their end, as all do with schedule='full'"
     return InvalidInput(
-        f"the weights of trial {number} are not kept",
+        f"the weights of trial {number} are not kept"
+        + (", which was stopped early" if trial.state is TrialState.STOPPED else ""),
         expected=f"one of the trials whose weights are: {listed}"
         if kept
         else "a trial whose weights are kept",
-        fix=f"study.model({number}, retrain=True) trains it again; keep_models=10 keeps the ten "
-        f"best of a study.",
+        fix=f"study.model({number}, retrain=True) trains it again; {keeps}.",
     )

@@ -1,6 +1,6 @@
 """The base class of callbacks: one method for each thing that happens in a study."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -70,6 +70,12 @@ class Callback:
 
     def on_trial_end(self, study: StudyView, trial: Trial) -> None:
         """A trial has completed, was stopped early, or failed; see ``trial.state``."""
+
+    def on_trials_end(self, study: StudyView, trials: Sequence[Trial]) -> None:
+        """All trials that ended together; called after `on_trial_end` of each of them.
+
+        For callbacks that write many trials in less time than one by one.
+        """
 
     def on_compile(self, study: StudyView, program: ProgramCompiled) -> None:
         """A model was compiled for a number of trials that train together."""

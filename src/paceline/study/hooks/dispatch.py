@@ -122,12 +122,25 @@ class Callbacks:
         running = self._running
         if running is None or running.source is not record:
             raise ValueError("these callbacks are not attached to this study")
+        ended: list[int] = []
         for event in events:
             if isinstance(event, Noted) and event.about == ADVICE:
                 warnings.warn(event.text, StudyWarning, stacklevel=depth_of_caller())
+            if isinstance(event, SessionEnded):
+                self._trials_end(ended, running)
             found = _hook_of(event, running)
             if found is not None:
                 self._all(*found)
+            if isinstance(event, TrialEnded):
+                ended.append(event.number)
+        self._trials_end(ended, running)
+
+    def _trials_end(self, ended: list[int], running: RunningStudy) -> None:
+        """Calls the method for trials that ended together, and forgets them."""
+        if ended:
+            trials = [running.composed(number) for number in ended]
+            ended.clear()
+            self._all("on_trials_end", trials)
 
     def _all(self, hook: str, *args: Any) -> None:
         for entry in self._entries:

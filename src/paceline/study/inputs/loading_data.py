@@ -9,6 +9,7 @@ from paceline.data import Dataset, Stream, load
 from paceline.data.batch_loading import LoadingOptions
 from paceline.data.opening import opened
 from paceline.data.records import RULE
+from paceline.networks import BuiltInNetwork
 from paceline.settings.training import TrainingSettings
 
 _OF_SPLIT = ("standardize", "scale_target")  # data options that `load` does not have
@@ -30,7 +31,7 @@ def load_data(
     training: TrainingSettings,
     *,
     is_streamed: bool = False,
-    coded: bool = False,
+    network: BuiltInNetwork | None = None,
 ) -> Dataset | Stream:
     """Loads the data set; raises what `paceline.data.load` raises.
 
@@ -42,16 +43,19 @@ def load_data(
             batches that were in memory, or streamed, are so again.
         training: the settings of training.
         is_streamed: whether to stream them if possible.
-        coded: whether categories of a table are to be numbers, and not features of their own.
+        network: the built-in network for which they are; None for a build function.
     """
     of_load = {name: value for name, value in options.items() if name not in _OF_SPLIT}
     if recorded is not None and of_load.get("texts") is None and not _has_texts(recorded):
         of_load["texts"] = "off"  # studies of earlier versions left them out
+    reads_tokens = network is not None and network.reads_tokens
     loading = LoadingOptions(
         False if is_streamed else _was_in_memory(recorded),
         training.steps_per_epoch,
         rows=training.batch_size or 32,
-        is_coded=coded,
+        is_coded=network is not None and network.reads_codes,
+        texts="sequences" if reads_tokens else "tfidf",
+        texts_alone=reads_tokens,
     )
     found: Dataset | Stream = load(
         data, seed=seed, **of_load, _rule=rule_of(recorded), _loading=loading

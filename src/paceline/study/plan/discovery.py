@@ -145,7 +145,7 @@ def _check_metrics(
         return callbacks
     if callbacks.need_fit:  # they may add metrics
         return callbacks
-    check_objective(metric, shapes)
+    check_objective(metric, shapes, built_in=definition.settings.function.model is not None)
     scalars = [name for name, shape in shapes.items() if shape == ()]
     return callbacks.with_metrics(scalars) if is_monitored else callbacks
 

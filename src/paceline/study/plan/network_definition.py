@@ -79,9 +79,9 @@ def _with_build(asked: Definition, build: Any, objective: Any) -> Definition:
             asked.seed,
             asked.recorded,
             settings.training,
-            coded=networks.find(build).reads_codes,
+            network=networks.find(build),
         )
-        function |= {"model": build, "network": form_of(build, data)}  # refuses a stream
+        function |= {"model": build, "network": form_of(build, data)}
         found = network(build, function["network"])
         if objective is None:
             is_classes = function["network"]["task"] == "classification"

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 from paceline import networks
 from paceline.core import InvalidInput, Value, did_you_mean
 from paceline.core.events import Json
-from paceline.data import Dataset
+from paceline.data import Dataset, Stream
 from paceline.space import Hyperparameter, HyperParameters, Space
 from paceline.study.inputs.model_inputs import Build
+from paceline.study.inputs.stream_form import stream_form
 from paceline.study.inputs.tokens import tokens_of
 from paceline.study.plan.backend import choose_backend
 from paceline.study.plan.user_files import run_file
@@ -126,17 +127,14 @@ def network(name: str, described: Mapping[str, Json]) -> Callable[[HyperParamete
     )
 
 
-def form_of(name: str, dataset: Any) -> dict[str, Json]:
-    """Describes a data set for a built-in network.
+def form_of(name: str, dataset: Dataset | Stream) -> dict[str, Json]:
+    """Describes data for a built-in network.
 
     Raises:
         InvalidInput: data that it cannot take.
     """
-    if not isinstance(dataset, Dataset):
-        raise InvalidInput(
-            f"the built-in network {name!r} was asked for streamed data",
-            expected="arrays, a file or a named data set",
-        )
+    if isinstance(dataset, Stream):
+        return stream_form(name, dataset)
     one_hot = dataset.num_classes is not None and getattr(dataset.y, "ndim", 1) == 2
     return {
         "input_shape": dataset.input_shape,
@@ -149,13 +147,30 @@ def form_of(name: str, dataset: Any) -> dict[str, Json]:
 
 
 def _categories_of(dataset: Dataset) -> dict[str, Json]:
-    """The number of categories of each feature of a table, 0 for amounts."""
+    """The number of categories of each feature of a table, and how many are weights of words.
+
+    The number is 0 for amounts. Weights of words are the last features.
+
+    Raises:
+        InvalidInput: texts that are sequences.
+    """
+    sequences = [column.name for column in dataset.columns if column.kind == "sequences"]
+    if sequences:
+        raise InvalidInput(
+            f"texts of column {sequences[0]!r} are 'sequences', and the network takes tables",
+            expected="texts='tfidf' or 'off'",
+            fix="The networks 'lstm' and 'transformer' read sequences of words.",
+        )
     counts = [
         len(column.categories) if column.kind == "coded" else 0
         for column in dataset.columns
         for _ in column.features
+        if not column.has_texts
     ]
-    return {"categories": counts}
+    weights = sum(len(column.features) for column in dataset.columns if column.has_texts)
+    if not weights:
+        return {"categories": counts}
+    return {"categories": counts + [0] * weights, "num_weights": weights}
 
 
 def fix(

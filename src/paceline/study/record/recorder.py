@@ -47,7 +47,7 @@ class _Held:
 
     events: list[Event] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
-    observed: list[Sequence[Event]] = field(default_factory=list)
+    observed: list[Event] = field(default_factory=list)
 
 
 class Recorder:
@@ -93,8 +93,8 @@ class Recorder:
             self._held = None
             if held.events or held.values:
                 self._append(held.events, held.values)
-            for events in held.observed:
-                self._observe(events)
+            if held.observed:
+                self._observe(held.observed)
 
     def kept_models(self) -> tuple[tuple[int, ...], int]:
         """The trials whose trained models are kept, and their size on disk in bytes."""
@@ -311,7 +311,7 @@ class Recorder:
 
     def _observe(self, events: Sequence[Event]) -> None:
         if self._held is not None:
-            self._held.observed.append(events)
+            self._held.observed += events
         elif self._observer is not None:
             self._observer(self.record, events)
 
