@@ -67,12 +67,7 @@ def test_arguments(run: Run, model: Path, build: str, arguments: str, words: lis
         ("--model mlp --data table.csv --target z", ["'z'", "'a', 'b', 'y'"]),
         ("--model mlp --data nan.csv --target y", ["y", "1 of 41 rows"]),
         ("--model mlp --data images", ["train-images"]),
-        (
-            "--model mlp --data table.csv --target y --objective val_mse",
-            ["'val_loss'?", "built-in network's metrics"],
-        ),
         ("--model mlp --data digits --objective val_acuracy", ["Did you mean 'val_accuracy'"]),
-        ("--model mlp --data digits --objective val_acc", ["Did you mean 'val_accuracy'?"]),
         ("--model mlp --data broken.npz", ["broken.npz"]),
     ],
 )

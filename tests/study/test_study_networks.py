@@ -40,7 +40,7 @@ HOUSES, LARGE = houses(), RANDOM.integers(0, 2, ROWS)
 
 def test_categories_are_numbers_for_a_tabular_network_and_one_hot_for_others() -> None:
     data = load_data(
-        (HOUSES, LARGE), {}, 0, None, TrainingSettings(), coded=networks.find("tabular").reads_codes
+        (HOUSES, LARGE), {}, 0, None, TrainingSettings(), network=networks.find("tabular")
     )
     assert isinstance(data, Dataset)
     assert form_of("tabular", data)["categories"] == [0, 4, 40]
@@ -57,7 +57,7 @@ def test_categories_are_numbers_for_a_tabular_network_and_one_hot_for_others() -
     assert "categories" not in form_of("mlp", one_hot)
     assert one_hot.input_shape == (1 + 4 + 30,)
     # the same for a data set that was loaded before, for any network
-    again = load_data(one_hot, {}, 0, None, TrainingSettings(), coded=True)
+    again = load_data(one_hot, {}, 0, None, TrainingSettings(), network=networks.find("tabular"))
     assert isinstance(again, Dataset)
     assert form_of("tabular", again)["categories"] == [0, 4, 30]
     assert again.fingerprint != one_hot.fingerprint
@@ -66,7 +66,9 @@ def test_categories_are_numbers_for_a_tabular_network_and_one_hot_for_others() -
 def test_words_of_texts_are_amounts_beside_categories() -> None:
     about = [f"house {i} of {word} and light" for i, word in enumerate(HOUSES["town"])]
     frame, options = HOUSES.assign(about=about), {"texts": {"about": "tfidf"}}
-    data = load_data((frame, LARGE), options, 0, None, TrainingSettings(), coded=True)
+    data = load_data(
+        (frame, LARGE), options, 0, None, TrainingSettings(), network=networks.find("tabular")
+    )
     assert isinstance(data, Dataset)
     counts = form_of("tabular", data)["categories"]
     assert counts[:3] == [0, 4, 40]

@@ -143,7 +143,7 @@ class WandB(Exporter):
         )
         for one in ended.history:
             run.log(dict(one.metrics), step=one.epoch, commit=True)
-        run.summary.update(ended.summary)
+        run.summary.update(dict(ended.summary))
         run.finish(exit_code=ended.exit_code)
 
 

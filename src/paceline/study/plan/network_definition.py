@@ -81,7 +81,10 @@ def _with_build(asked: Definition, build: Any, objective: Any) -> Definition:
             settings.training,
             network=networks.find(build),
         )
-        function |= {"model": build, "network": form_of(build, data)}
+        form, known = form_of(build, data), settings.function.network
+        if asked.existing is not None and known is not None:  # earlier versions had fewer facts
+            form = {name: fact for name, fact in form.items() if name in known}
+        function |= {"model": build, "network": form}
         found = network(build, function["network"])
         if objective is None:
             is_classes = function["network"]["task"] == "classification"
