@@ -55,6 +55,9 @@ def test_the_list_of_examples_is_complete() -> None:
         ([], "kmnist_given_paceline"),
         (["-m", "paceline", "run"], "kmnist_grid"),
         (["-m", "paceline", "run"], "mnist_bayesian"),
+        ([], "kmnist_grid_paceline"),
+        ([], "mnist_bayesian_paceline"),
+        ([], "mnist_cnn_paceline"),
         ([], "mnist_ladder_paceline"),
         ([], "california_search_paceline"),
         (["-m", "paceline", "run"], "mnist_cnn"),
@@ -81,3 +84,16 @@ def test_the_scikit_learn_exercise_changes_imports_only() -> None:
     changed = [line for line in difflib.ndiff(usual, ours) if line[0] in "+-"]
     assert changed
     assert all(re.match(r"[+-] from \S+ import ", line) for line in changed)
+
+
+@pytest.mark.parametrize("name", ["kmnist_grid", "mnist_bayesian", "mnist_cnn"])
+def test_an_exercise_for_kerastuner_has_the_same_networks_with_paceline(name: str) -> None:
+    usual, ours = (
+        re.search(r"^def build.*?^    return model$", text, re.MULTILINE | re.DOTALL)
+        for text in (
+            (EXERCISES / f"{script}.py").read_text() for script in (name, f"{name}_paceline")
+        )
+    )
+    assert usual
+    assert ours
+    assert ours[0] == usual[0]
