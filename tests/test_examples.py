@@ -48,6 +48,13 @@ def test_the_list_of_examples_is_complete() -> None:
     assert sorted(listed) == [script.name for script in SCRIPTS]
 
 
+def test_the_first_script_of_the_readme_is_an_example() -> None:
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    shown = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert shown is not None
+    assert shown[1].strip() in (EXAMPLES / "keras_digits.py").read_text()
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("command", "script"),

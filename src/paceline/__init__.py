@@ -2,12 +2,12 @@
 
     import paceline
 
-    study = paceline.tune(build, "mnist", objective="val_accuracy", epochs=10, trials=64,
-    study="runs/mnist") study.best.config, study.best.score, study.best_model()
+    study = paceline.tune(build, "mnist", "val_accuracy", epochs=10, trials=64, study="runs/mnist")
+    study.best.config, study.best.score, study.best_model()
 
-Importing this package is cheap: everything is loaded when it is first used; the names stand in
-``__init__.pyi``. It chooses JAX for Keras, unless Keras is there already or the environment
-variable ``KERAS_BACKEND`` says otherwise.
+Importing this package is cheap: everything is loaded at its first use; ``__init__.pyi`` lists the
+public names. It selects the JAX backend of Keras, unless Keras is imported already or the
+environment variable ``KERAS_BACKEND`` names another one.
 """
 
 import os

@@ -1,6 +1,4 @@
-"""The public names, once: type checkers read this file, and `lazy_loader` loads each name at its
-first use.
-"""
+"""The public names: type checkers read this file; `lazy_loader` loads each at its first use."""
 
 from . import callbacks as callbacks
 from . import data as data

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from paceline import data as paceline_data
 from paceline.core import InvalidInput, PacelineError
-from paceline.data import Dataset, Stream, split
+from paceline.data import Dataset, Stream, loading, split
 from paceline.data.batch_loading import LoadingOptions
 from paceline.data.row_digests import row_digests
 
 load: Any = paceline_data.load  # its results are of two types
+load_dataset: Any = loading.load_dataset
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(21, 3)).astype("float32"), np.arange(21) % 2
 Batch = tuple[Any, ...]
@@ -128,14 +129,14 @@ def test_what_would_not_be_the_same_in_memory_is_streamed(source: Any, why: str)
 
 def test_what_does_not_fit_is_streamed() -> None:
     large = LoadingOptions(memory=lambda: 100)
-    stream = load(Loader(), _loading=large)
+    stream = load_dataset(Loader(), loading=large)
     assert isinstance(stream, Stream)
     assert stream.num_batches == 3
     assert "since it has more than under 0.1 MiB, which is 25% of the free" in stream.notes[0]
-    assert isinstance(load(Loader(), in_memory=True, _loading=large), Dataset)
+    assert isinstance(load_dataset(Loader(), in_memory=True, loading=large), Dataset)
     with pytest.raises(InvalidInput, match="the number of batches in an epoch is not known"):
-        load(plain, _loading=large)  # it may have no end
-    assert load(plain, _loading=replace(large, steps=2)).num_batches is None
+        load_dataset(plain, loading=large)  # it may have no end
+    assert load_dataset(plain, loading=replace(large, steps=2)).num_batches is None
     asked = load(plain, in_memory=False)
     assert isinstance(asked, Stream)
     assert [len(asked.source[place][1]) for place in (0, 1, 2)] == [8, 8, 5]
@@ -152,7 +153,7 @@ def test_a_generator_is_loaded_or_consumed_by_steps() -> None:
     loaded = load(plain())
     assert isinstance(loaded, Dataset)
     assert loaded.num_rows == 21
-    by_steps = load(plain(), _loading=LoadingOptions(steps=2))
+    by_steps = load_dataset(plain(), loading=LoadingOptions(steps=2))
     assert by_steps.num_batches is None
     # the first batch is looked at, and is the first of the training; another training goes on
     rows = [by_steps.source[place][0][0, 0] for place in (0, 0, 1, 0)]
@@ -160,7 +161,7 @@ def test_a_generator_is_loaded_or_consumed_by_steps() -> None:
     with pytest.raises(InvalidInput, match="ended after 3 batches and can be read once only"):
         by_steps.source[1]
     with pytest.raises(InvalidInput, match="can be read once only, and the number of batches"):
-        load(plain(), _loading=LoadingOptions(memory=lambda: 100))
+        load_dataset(plain(), loading=LoadingOptions(memory=lambda: 100))
 
 
 def test_weights_dicts_several_outputs_and_bytes() -> None:

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paceline.core import InvalidInput, MissingData
-from paceline.data import load, split
+from paceline.data import load, loading, split
+
+load_dataset: Any = loading.load_dataset
 
 WriteIdx = Callable[..., Path]
 IMAGES = "train-images-idx3-ubyte.gz"
@@ -135,7 +137,7 @@ def test_npz_as_keras_writes_it(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.x, images[:20])
     parts = split(data, stratify=False)
     np.testing.assert_allclose(parts.x_test, images[20:] / 255, rtol=1e-6)
-    np.testing.assert_allclose(load(path, _rule=1).x, images[:20] / 255, rtol=1e-6)
+    np.testing.assert_allclose(load_dataset(path, rule=1).x, images[:20] / 255, rtol=1e-6)
     np.testing.assert_array_equal(data.y_test, labels[20:])
     assert parts.notes[-1] == "Pixels were scaled from 0 to 255 to 0 to 1."
 

@@ -13,6 +13,7 @@ from paceline import data as paceline_data
 from paceline.core import InvalidInput, MissingData
 from paceline.data import Dataset, Stream, split
 from paceline.data.batch_loading import LoadingOptions
+from paceline.data.loading import load_dataset
 
 load: Any = paceline_data.load  # its results are of two types
 RNG = np.random.default_rng(0)
@@ -83,7 +84,7 @@ def test_sizes_and_channels(tmp_path: Path) -> None:
 
 
 def test_images_are_streamed_where_they_do_not_fit(photos: Path) -> None:
-    stream = load(f"folder:{photos}", _loading=LoadingOptions(memory=lambda: 100, rows=16))
+    stream = load_dataset(f"folder:{photos}", loading=LoadingOptions(memory=lambda: 100, rows=16))
     assert isinstance(stream, Stream)
     assert stream.name == f"folder:{photos}"
     assert stream.num_batches == 3

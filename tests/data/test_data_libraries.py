@@ -15,6 +15,7 @@ from paceline import data as paceline_data
 from paceline.core import InvalidInput
 from paceline.data import Dataset, Stream, split
 from paceline.data.batch_loading import LoadingOptions
+from paceline.data.loading import load_dataset
 
 load: Any = paceline_data.load  # its results are of two types
 
@@ -84,7 +85,7 @@ def test_sparse_matrices_are_made_dense_where_they_fit(kind: str) -> None:
 @pytest.mark.exhaustive
 def test_sparse_matrices_are_streamed_where_they_do_not_fit(tmp_path: Path) -> None:
     matrix = scipy.sparse.csr_matrix(X)
-    stream = load((matrix, Y), _loading=LoadingOptions(memory=lambda: 100, rows=16))
+    stream = load_dataset((matrix, Y), loading=LoadingOptions(memory=lambda: 100, rows=16))
     assert isinstance(stream, Stream)
     x, _ = stream.source[0]
     assert x.shape == (16, 6)

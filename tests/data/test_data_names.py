@@ -18,8 +18,11 @@ import numpy as np
 import pytest
 
 from paceline.core import InvalidInput, MissingData
-from paceline.data import describe, load, split
+from paceline.data import describe, load, loading, split
+from paceline.data.describing import described
 from paceline.data.named_sets import NAMED_SETS, NamedSet
+
+load_dataset: Any = loading.load_dataset
 
 WriteIdx = Callable[..., Path]
 
@@ -118,15 +121,15 @@ def tiny_source(idx_folder: Path, server: tuple[str, Path]) -> NamedSet:
 def test_download_once_then_from_the_cache(
     tiny_source: NamedSet, server: tuple[str, Path], isolated: Path
 ) -> None:
-    data = load("remote", _sources={"remote": tiny_source})
+    data = load_dataset("remote", sources={"remote": tiny_source})
     assert data.num_rows == 40
     assert sorted(path.name for path in (isolated / "remote").iterdir()) == sorted(
         tiny_source.files
     )
     for path in server[1].iterdir():
         path.unlink()
-    assert load("remote", _sources={"remote": tiny_source}).fingerprint == data.fingerprint
-    assert describe(_sources={"remote": tiny_source})[0].found == str(isolated / "remote")
+    assert load_dataset("remote", sources={"remote": tiny_source}).fingerprint == data.fingerprint
+    assert described({"remote": tiny_source})[0].found == str(isolated / "remote")
 
 
 def test_the_second_address_is_tried_if_the_first_fails(tiny_source: NamedSet) -> None:
@@ -137,7 +140,7 @@ def test_the_second_address_is_tried_if_the_first_fails(tiny_source: NamedSet) -
             *tiny_source.addresses,
         ),
     )
-    assert load("remote", _sources={"remote": source}).num_rows == 40
+    assert load_dataset("remote", sources={"remote": source}).num_rows == 40
 
 
 @pytest.mark.parametrize("harm", ["changed", "shortened", "cut"])
@@ -158,7 +161,7 @@ def test_failed_downloads_leave_nothing_behind(
     with pytest.raises(
         MissingData, match=r"train-images-idx3-ubyte\.gz could not be downloaded from http://127"
     ) as caught:
-        load("remote", _sources={"remote": tiny_source})
+        load_dataset("remote", sources={"remote": tiny_source})
     assert ("checksum" in str(caught.value)) == (harm != "cut")
     assert not list(isolated.rglob("train-images*"))
     assert not [
@@ -171,7 +174,7 @@ def test_failed_downloads_leave_nothing_behind(
 def test_no_network_names_files_address_and_setting(isolated: Path) -> None:
     unreachable = replace(NAMED_SETS["kmnist"], addresses=("http://127.0.0.1:9/{file}",))
     with pytest.raises(MissingData) as caught:
-        load("kmnist", _sources={"kmnist": unreachable})
+        load_dataset("kmnist", sources={"kmnist": unreachable})
     said = str(caught.value)
     assert "http://127.0.0.1:9/train-images-idx3-ubyte.gz" in said
     assert all(file in said for file in unreachable.files)
@@ -270,7 +273,7 @@ def test_real_data_sets_in_mnists_format(real_data: Path) -> None:
     with pytest.raises(
         MissingData
     ):  # Fashion-MNIST's folder holds files of MNIST's names, but not MNIST
-        load("mnist", data_dir=real_data / "fashion_mnist", _sources={"mnist": unreachable})
+        load_dataset("mnist", data_dir=real_data / "fashion_mnist", sources={"mnist": unreachable})
 
 
 def test_real_california(real_data: Path) -> None:

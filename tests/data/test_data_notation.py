@@ -13,7 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paceline.core import InvalidInput
-from paceline.data import Dataset, load, notation, prepare, split
+from paceline.data import Dataset, load, loading, notation, prepare, split
+from paceline.data.splits import split_with
+
+load_dataset: Any = loading.load_dataset
 
 ROWS = 40
 TIMES = np.arange(ROWS)
@@ -327,6 +330,6 @@ def test_data_of_earlier_studies_are_read_as_before(tmp_path: Path, form: str) -
         "pair": ((frame.drop(columns="y"), frame["y"]), {}),
     }
     source, options = sources[form]
-    data = load(source, **options, _rule=1)
-    parts = split(data, seed=3, validation=0.25, batch_rows=4, _how="columns")
+    data = load_dataset(source, **options, rule=1)
+    parts = split_with("columns", data, seed=3, validation=0.25, batch_rows=4)
     assert (data.fingerprint, parts.fingerprint) == _BEFORE[form]

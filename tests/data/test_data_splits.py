@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from paceline.core import InvalidInput
 from paceline.data import Scaling, load, preparation, prepare, split
+from paceline.data.splits import split_with
 from paceline.data.trees import leaves
 
 Array = np.ndarray[Any, Any]
@@ -134,7 +135,7 @@ def test_arrays_are_standardized_on_request() -> None:
     assert isinstance(forced, Scaling)
     assert forced.of[""][0].shape == (4, 4)
     inputs = {"image": images, "table": images[:, 0], "tokens": np.ones((20, 3), int)}
-    mixed = split(load((inputs, labels)), _how="columns")
+    mixed = split_with("columns", load((inputs, labels)))
     np.testing.assert_allclose(mixed.x_train["table"].mean(axis=0), 0, atol=1e-6)
     assert mixed.x_train["tokens"].dtype == np.int32
     assert mixed.x_train["image"].max() <= 1

@@ -17,6 +17,7 @@ from paceline import data as paceline_data
 from paceline.core import InvalidInput
 from paceline.data import Dataset, Stream
 from paceline.data.batch_loading import LoadingOptions
+from paceline.data.loading import load_dataset
 from paceline.space import HyperParameters
 
 tf = pytest.importorskip("tensorflow")
@@ -82,7 +83,7 @@ def test_data_sets_without_an_end_need_steps() -> None:
     data = pairs().repeat().batch(8)
     with pytest.raises(InvalidInput, match="dataset has no end and the number of"):
         load(data)
-    stream = load(data, _loading=LoadingOptions(steps=3))
+    stream = load_dataset(data, loading=LoadingOptions(steps=3))
     assert isinstance(stream, Stream)
     assert stream.num_batches is None
 

@@ -175,8 +175,8 @@ def test_better_scores_of_the_search_that_did_not_win_are_explained(tmp_path: Pa
     )
     assert "Trial 1 had the best score of the search, 0.9800; its fresh mean is 0.9601." in said
     assert (
-        "Trial 3, which is no finalist, scored better in the search than the winner's fresh mean "
-        "(0.9790)." in said
+        "Trial 3, which is not a finalist, scored better in the search than the winner's fresh "
+        "mean (0.9790)." in said
     )
     assert "a model of all trials predicts better scores of the finalists" in said
     said = told(
@@ -185,7 +185,7 @@ def test_better_scores_of_the_search_that_did_not_win_are_explained(tmp_path: Pa
         )
     )
     assert (
-        "2 trials that are no finalists scored better in the search than the winner's fresh mean "
+        "2 trials that are not finalists scored better in the search than the winner's fresh mean "
         "(trial 2: 0.9750)" in said
     )
     assert "those of the finalists were better still" in said

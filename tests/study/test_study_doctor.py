@@ -374,7 +374,7 @@ OTHERS: dict[str, tuple[str, Callable[[Path], object]]] = {
         lambda path: other().save(path),
     ),
     "missing": ("best.keras is missing", lambda path: path.unlink()),
-    "a directory": ("best.keras is no file. Move it away.", in_its_place),
+    "a directory": ("best.keras is not a file. Move it away.", in_its_place),
 }
 
 

@@ -12,6 +12,7 @@ import paceline
 from paceline import networks
 from paceline.core import InvalidInput
 from paceline.data import Dataset, split
+from paceline.data.splits import split_with
 from paceline.settings.training import TrainingSettings
 from paceline.study.inputs.loading_data import load_data
 from paceline.study.plan.user_code import form_of
@@ -106,10 +107,10 @@ def test_a_tabular_model_takes_the_rows_of_the_user_and_categories_that_are_new(
 
 def test_sequences_are_scaled_for_each_feature_over_time() -> None:
     x = RANDOM.normal([5, -300], [2, 40], (ROWS, 6, 2)).astype("float32")
-    found = split(paceline.data.load((x, LARGE)), _how=networks.find("lstm").scales)
+    found = split_with(networks.find("lstm").scales, paceline.data.load((x, LARGE)))
     np.testing.assert_allclose(found.x_train.mean(axis=(0, 1)), 0, atol=1e-4)
     np.testing.assert_allclose(found.x_train.std(axis=(0, 1)), 1, atol=1e-4)
-    unchanged = split(paceline.data.load((x, LARGE)), _how=networks.find("resnet").scales)
+    unchanged = split_with(networks.find("resnet").scales, paceline.data.load((x, LARGE)))
     assert abs(unchanged.x_train).max() > 300
 
 

@@ -1,4 +1,4 @@
-"""`load_study`, `open_study` and `doctor`: read, run by hand, and check a study that exists."""
+"""`load_study`, `open_study` and `doctor`: read a study, run its trials yourself, check it."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -68,8 +68,7 @@ def open_study(
     callbacks: Sequence[Callback | str] | None = (),
     store: str | None = None,
 ) -> OpenStudy:
-    """A study whose trials you run yourself: ``ask`` says what to try next, ``tell`` takes what
-    came of it.
+    """A study whose trials you run yourself: ``ask`` proposes a trial, ``tell`` takes its result.
 
     Example::
 
@@ -80,13 +79,13 @@ def open_study(
         study.best.config
 
     Args:
-        study: its directory. One that exists is opened again; ``pending`` are the trials that have
-            no result yet.
-        space: the search space; not needed for a study that exists.
+        study: its directory. An existing one is opened again; ``pending`` are its trials without
+            a result.
+        space: the search space; not needed for an existing study.
         objective: ``"max"`` or ``"min"``, or a metric such as ``("accuracy", "max")``; the same.
-        search: as in `tune`; None for that of the study that exists, else ``"auto"``.
+        search: as in `tune`; None for that of the existing study, else ``"auto"``.
         seed: as in `tune`.
-        change_space: as in `tune`: whether a study that exists may go on with another ``space``.
+        change_space: as in `tune`: whether an existing study may continue with another ``space``.
         callbacks: as in `tune`.
         store: as in `tune`: where a new study's record is kept.
 

@@ -1,4 +1,4 @@
-"""`resume`, `finish` and `ablate`: continue, end and analyse a study that exists."""
+"""`resume`, `finish` and `ablate`: continue, end and analyse an existing study."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ def resume(
     trust: bool = False,
     **options: Unpack[ResumeOptions],
 ) -> Study:
-    """Continues a study that was interrupted or killed, or gives a finished one more to do.
+    """Continues a study that was interrupted or killed, or a finished one with more trials.
 
     Example::
 
@@ -51,20 +51,19 @@ def resume(
 
     Args:
         study: the study's directory, or a study that was loaded.
-        build: as in `tune`; None to find it again, where it was a file's function or a built-in
-            network.
-        data: as in `tune`; None to find them again, where they were a name or a path.
-        trials: the new total; None for what was asked for first.
+        build: as in `tune`; None if it was a function in a file or a built-in network.
+        data: as in `tune`; None if they were a name or a path.
+        trials: the new total; None for the study's own.
         budget: wall time of this call; None for what is left of the study's.
         search, schedule: as in `tune`; None for the study's. One whose class is not registered has
             to be passed again; with another one the study continues with that.
         callbacks, display: as in `tune`.
         trust: whether a Python file that the study names as the source of ``build`` may be run
-            although this user has not named it: of a study that somebody else made. A file in the
-            study's own directory is run only so.
+            although this user has not named it, as in a study of somebody else. A file in the
+            study's own directory is only run then.
         {options}
 
-    None stands for what the study has. A setting by which trials would not be comparable cannot be
+    None stands for the study's value. A setting that would make trials incomparable cannot be
     changed.
 
     Raises:

@@ -26,7 +26,7 @@ _BAR_WIDTH = 40
 _LOG = logger("study")
 
 LOADING = "Loading data and trying build(hp) ..."
-"""What is shown before a study of models begins."""
+"""The text that is shown before a study of models begins."""
 
 
 def display_callbacks(

@@ -1,4 +1,4 @@
-"""What a callback is, and what it sees of a study."""
+"""The base class of callbacks, and the view of a study that they get."""
 
 from paceline.study.hooks.callback import Callback, CallbackWarning
 from paceline.study.hooks.dispatch import Callbacks

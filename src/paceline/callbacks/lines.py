@@ -42,7 +42,7 @@ def remaining(progress: StudyProgress) -> list[str]:
 
 
 def activity(progress: StudyProgress) -> str:
-    """What is being done now."""
+    """The current activity."""
     if progress.final is not None:
         done, total = progress.final
         said = [f"final: {done} of {total} fresh trainings of the finalists done"]

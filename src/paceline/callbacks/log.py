@@ -23,7 +23,7 @@ _DONE = {Action.CONTINUE: "continues", Action.PAUSE: "is paused", Action.STOP: "
 class StudyLog(Callback):
     """Logs what happens in a study.
 
-    At level INFO what one wants to read of a batch job: the beginning, each trial's end, notes (a
+    At level INFO what is of interest in a batch job: the beginning, each trial's end, notes (a
     model that cannot be compiled and is trained with ``fit``, for instance), the final evaluation,
     the end, and where the report is. At level DEBUG also each trial asked for, each decision, each
     compilation and each training of the final evaluation. A trial that failed is a WARNING.

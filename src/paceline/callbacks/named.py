@@ -55,7 +55,7 @@ def create(name: str) -> Callback:
 
 
 def resolved(given: Any) -> list[Callback]:
-    """What a user passed as ``callbacks``: objects, and names of registered classes.
+    """The callbacks that a user passed: objects, and names of registered classes.
 
     Raises:
         InvalidInput: anything else, or an object twice.

@@ -1,4 +1,4 @@
-"""Keras callbacks among the callbacks of a call: what becomes of each.
+"""Keras callbacks among the callbacks of a call: the use of each.
 
 | callback | becomes |
 | --- | --- |
@@ -38,8 +38,8 @@ def divided(given: Any) -> tuple[list[Callback], list[Any]]:
         given: what a user passed as ``callbacks``.
 
     Raises:
-        InvalidInput: something that is no callback, one of another Keras, one that cannot be copied
-            for each training, or an object twice.
+        InvalidInput: something that is not a callback, one of another Keras, one that cannot be
+            copied for each training, or an object twice.
     """
     if not isinstance(given, Sequence) or isinstance(given, str):
         return resolved(given), []

@@ -33,8 +33,7 @@ def watch(
         typer.Option(
             envvar="PACELINE_TOKEN",
             help="A token that the page requires.  [default: none on this machine; drawn and "
-            "printed "
-            "for other addresses]",
+            "printed for other addresses]",
         ),
     ] = None,
 ) -> None:

@@ -42,8 +42,8 @@ def worker(
     It works for it until it ends.
 
     The worker runs the code that the study sends. Any number of workers may join and leave at any
-    time. When it is told to end (SIGTERM, as SLURM sends it, or Ctrl+C), its trial goes back to the
-    study at once.
+    time. When it is asked to end (SIGTERM, as SLURM sends it, or Ctrl+C), its trial goes back to
+    the study at once.
     """
     from paceline.core import InvalidInput, parse_seconds
     from paceline.execute.remote.client import StudyAddress

@@ -24,7 +24,7 @@ _STATISTICS: tuple[Literal["mean"], Literal["iqm"]] = ("mean", "iqm")
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
+class BudgetResult:
     """A method at one budget.
 
     Attributes:
@@ -72,9 +72,9 @@ def budgets(runs: Sequence[MethodRun], axis: BudgetAxis) -> list[float]:
     return sorted(set(found))
 
 
-def stands(
+def budget_results(
     methods: Sequence[str], runs: Sequence[MethodRun], objective: Objective, axis: BudgetAxis
-) -> list[Stand]:
+) -> list[BudgetResult]:
     """Every method at each budget."""
     found = []
     for budget in budgets(runs, axis):
@@ -83,7 +83,7 @@ def stands(
         for k, method in enumerate(methods):
             column = [row[k] for row in scores]
             mean, middle = (estimate_scores(column, objective.metric, of) for of in _STATISTICS)
-            found.append(Stand(method, axis, budget, mean, middle, ranked[k]))
+            found.append(BudgetResult(method, axis, budget, mean, middle, ranked[k]))
     return found
 
 
@@ -104,7 +104,7 @@ def outcomes(
     return objective.metric, _by_seed(methods, runs, {id(run): run.score for run in runs})
 
 
-def standing(
+def final_results(
     methods: Sequence[str], table: Sequence[Sequence[float]], objective: Objective
 ) -> list[Outcome]:
     """The methods' final results, the best mean first."""
@@ -129,7 +129,7 @@ def verdict(
 ) -> Iterator[str]:
     """Which method is best, as sentences."""
     metric, table = outcomes(methods, runs, objective)
-    ordered = [one for one in standing(methods, table, objective) if one.num_runs]
+    ordered = [one for one in final_results(methods, table, objective) if one.num_runs]
     if not ordered:
         yield "No run has a completed trial yet, so nothing can be said."
         return
@@ -224,11 +224,9 @@ def interval(estimate: Estimate) -> str:
 
 def bounds(estimate: Estimate) -> str:
     """``0.969 to 0.973``; empty if unknown."""
-    return (
-        ""
-        if math.isnan(estimate.low)
-        else f"{words.number(estimate.low)} to {words.number(estimate.high)}"
-    )
+    if math.isnan(estimate.low):
+        return ""
+    return f"{words.number(estimate.low)} to {words.number(estimate.high)}"
 
 
 def listed(names: Sequence[str]) -> str:

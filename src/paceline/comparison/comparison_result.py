@@ -23,15 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparison(ComparisonRecord):
-    """Several methods on one task; its attributes are those of `ComparisonRecord`.
-
-    Attributes:
-        directory: where it is stored.
-        objective: what is optimised.
-        data: the data set's name.
-        methods: their names, in the order passed.
-        runs: each method with each seed, if there is a study.
-    """
+    """Several methods on one task; its attributes are those of `ComparisonRecord`."""
 
     @classmethod
     def open(cls, directory: str | os.PathLike[str]) -> "Comparison":

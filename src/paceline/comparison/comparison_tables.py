@@ -60,7 +60,9 @@ def budgets(comparison: ComparisonRecord, axis: BudgetAxis) -> "pd.DataFrame":
             **_with_interval("iqm", one.iqm),
             **_with_interval("rank", one.rank),
         }
-        for one in claims.stands(comparison.methods, comparison.runs, comparison.objective, axis)
+        for one in claims.budget_results(
+            comparison.methods, comparison.runs, comparison.objective, axis
+        )
     ]
     return pd.DataFrame(rows)
 

@@ -42,18 +42,7 @@ _FILE = TypeAdapter(_LadderFile)
 
 @dataclass(frozen=True)
 class Ladder(LadderRecord):
-    """Techniques added one after the other.
-
-    Attributes:
-        directory: of its study.
-        metric: by which the rungs are compared: the test metric or, without a test set, the
-            objective.
-        objective: what is optimised.
-        data: the data set's name.
-        rungs: those that were measured, in order.
-        steps: the comparisons.
-        failed: why others were not measured, by name.
-    """
+    """Techniques added one after the other; its attributes are those of `LadderRecord`."""
 
     def summary(self) -> "pd.DataFrame":
         """One row per rung: mean, interval, the step to it with interval and p value, resources."""

@@ -42,7 +42,12 @@ _OUTSIDE = "Zoomed in: outliers are outside."
 def write(comparison: ComparisonRecord) -> Path:
     """Writes ``comparison.html`` in the comparison's directory."""
     title = f"{comparison.objective.metric} on {comparison.data}: {len(comparison.methods)} methods"
-    shown = [_answer(comparison), _way(comparison), _used(comparison), _differences(comparison)]
+    shown = [
+        _answer(comparison),
+        _search_panel(comparison),
+        _resources(comparison),
+        _differences(comparison),
+    ]
     path = comparison.directory / "comparison.html"
     write_text(path, assemble(title, f"Comparison {comparison.directory}", shown))
     return path
@@ -60,7 +65,7 @@ def write_ladder(ladder: LadderRecord) -> Path:
 
 def _answer(comparison: ComparisonRecord) -> Panel:
     metric, values = claims.outcomes(comparison.methods, comparison.runs, comparison.objective)
-    ordered = claims.standing(comparison.methods, values, comparison.objective)
+    ordered = claims.final_results(comparison.methods, values, comparison.objective)
     columns = {
         one.method: [row[comparison.methods.index(one.method)] for row in values] for one in ordered
     }
@@ -76,9 +81,9 @@ def _answer(comparison: ComparisonRecord) -> Panel:
     )
 
 
-def _way(comparison: ComparisonRecord) -> Panel:
-    figures = tuple(_anytime(comparison, axis) for axis in ("trials", "epochs", "seconds"))
-    stands = claims.stands(
+def _search_panel(comparison: ComparisonRecord) -> Panel:
+    figures = tuple(_best_so_far(comparison, axis) for axis in ("trials", "epochs", "seconds"))
+    budget_results = claims.budget_results(
         comparison.methods, comparison.runs, comparison.objective, comparison.axis
     )
     rows = [
@@ -88,7 +93,7 @@ def _way(comparison: ComparisonRecord) -> Panel:
             *_known(one.iqm)[:1],
             *_known(one.rank),
         ]
-        for one in stands
+        for one in budget_results
     ]
     metric = comparison.objective.metric
     heads = [
@@ -103,7 +108,7 @@ def _way(comparison: ComparisonRecord) -> Panel:
     return Panel("way", "Progress of the searches", body, figures)
 
 
-def _anytime(comparison: ComparisonRecord, axis: BudgetAxis) -> Figure:
+def _best_so_far(comparison: ComparisonRecord, axis: BudgetAxis) -> Figure:
     """Mean over seeds of the best score so far, with the range of the seeds."""
     traces: list[dict[str, Any]] = []
     runs = [run for run in comparison.runs if run.points]
@@ -130,7 +135,7 @@ def _anytime(comparison: ComparisonRecord, axis: BudgetAxis) -> Figure:
     return figure(f"by_{axis}", traces, layout, alt)
 
 
-def _used(comparison: ComparisonRecord) -> Panel:
+def _resources(comparison: ComparisonRecord) -> Panel:
     metric = comparison.objective.metric
     rows = [
         [

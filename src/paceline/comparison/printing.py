@@ -29,8 +29,8 @@ def show(comparison: ComparisonRecord, to: "Console") -> None:
     for sentence in comparison.sentences:
         say(to, sentence)
     to.print(_outcomes(comparison))
-    to.print(_on_the_way(comparison))
-    to.print(_used(comparison))
+    to.print(_budgets(comparison))
+    to.print(_resources(comparison))
     say(
         to,
         f"Tables and a page with figures are in {comparison.directory}: comparison.csv, "
@@ -67,7 +67,7 @@ def _outcomes(comparison: ComparisonRecord) -> "Table":
 
     metric, values = claims.outcomes(comparison.methods, comparison.runs, comparison.objective)
     table = _table("method", f"{metric}, mean", "95 % interval", "average rank", "95 % interval")
-    for one in claims.standing(comparison.methods, values, comparison.objective):
+    for one in claims.final_results(comparison.methods, values, comparison.objective):
         score, rank = one.score, one.rank
         ranks = "" if math.isnan(rank.low) else f"{rank.low:.2f} to {rank.high:.2f}"
         table.add_row(
@@ -80,16 +80,18 @@ def _outcomes(comparison: ComparisonRecord) -> "Table":
     return table
 
 
-def _on_the_way(comparison: ComparisonRecord) -> "Table":
+def _budgets(comparison: ComparisonRecord) -> "Table":
     from rich.markup import escape
 
     axis = comparison.axis
-    stands = claims.stands(comparison.methods, comparison.runs, comparison.objective, axis)
-    spent = list(dict.fromkeys(stand.budget for stand in stands))
+    budget_results = claims.budget_results(
+        comparison.methods, comparison.runs, comparison.objective, axis
+    )
+    spent = list(dict.fromkeys(stand.budget for stand in budget_results))
     metric = comparison.objective.metric
     table = _table(f"best {metric} after", *(f"{words.number(budget)} {axis}" for budget in spent))
     for method in comparison.methods:
-        mine = [stand for stand in stands if stand.method == method]
+        mine = [stand for stand in budget_results if stand.method == method]
         table.add_row(escape(method), *(_mean_and_interval(one.score) for one in mine))
     return table
 
@@ -102,7 +104,7 @@ def _mean_and_interval(score: "Estimate") -> str:
     return words.number(score.value) + (f" ({known})" if known else "")
 
 
-def _used(comparison: ComparisonRecord) -> "Table":
+def _resources(comparison: ComparisonRecord) -> "Table":
     from rich.markup import escape
 
     names = ("method", "trials", "epochs", "seconds", "compilations", "peak memory")

@@ -111,7 +111,7 @@ class OptunaStudy(_optuna.Study):  # type: ignore[misc, name-defined]
             n_trials: how many more trials.
             timeout: seconds.
             n_jobs: how many threads; -1 for as many as there are processors.
-            catch: exceptions with which a trial fails and the study goes on; another one ends it.
+            catch: exceptions with which a trial fails and the study continues; another one ends it.
             callbacks: called with the study and each trial that has ended.
             gc_after_trial: without effect.
             show_progress_bar: whether the progress is shown.
@@ -281,7 +281,7 @@ def load_study(
     steps: int | None = None,
     seed: int | None = None,
 ) -> OptunaStudy:
-    """Opens a study of `create_study`, to go on with it.
+    """Opens a study of `create_study` to continue it.
 
     Args:
         study_name, storage, sampler, pruner, directory, steps, seed: as in `create_study`.

@@ -68,7 +68,7 @@ class OptunaTrial:
         return int(self._noted(name, self._hp.Int(name, low, high, **options)))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """One of the choices, which may be anything; stored by its ``repr`` if it is no scalar."""
+        """One of the choices, of any type; stored as its ``repr`` unless it is a scalar."""
         choices = [one.item() if isinstance(one, np.generic) else one for one in choices]
         labels = {
             one if isinstance(one, bool | int | float | str) else repr(one): one for one in choices

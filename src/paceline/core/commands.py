@@ -23,7 +23,7 @@ def url_of(directory: str | os.PathLike[str]) -> str | None:
 
 
 def study_name(directory: str | os.PathLike[str]) -> str:
-    """What users call a study: its URL, without passwords, or its directory."""
+    """The name of a study for users: its URL, without passwords, or its directory."""
     return url_of(directory) or os.fspath(directory)
 
 

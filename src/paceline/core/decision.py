@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What happens to a trial at a decision point."""
+    """The outcome of a decision about a trial."""
 
     CONTINUE = "continue"
     PAUSE = "pause"

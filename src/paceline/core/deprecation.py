@@ -77,7 +77,7 @@ def renamed_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]
 
 def depth_of_caller() -> int:
     """``stacklevel`` of the nearest frame outside of this package, as seen by the function that
-    calls this; a frame of a context manager used as a decorator is no such frame.
+    calls this; a frame of a context manager used as a decorator is not such a frame.
     """
     depth, frame = 1, sys._getframe(1)
     while frame.f_back is not None and _is_inside(frame.f_globals.get("__name__", "")):

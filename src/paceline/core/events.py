@@ -188,7 +188,7 @@ class ProgramCompiled:
 
 
 ADVICE = "advice"
-"""What a `Noted` is about that names something which the user should change: a warning, too."""
+"""The subject of a `Noted` that advises the user: it is also issued as a warning."""
 
 
 @dataclass(frozen=True, slots=True)

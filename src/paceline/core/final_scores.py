@@ -10,7 +10,7 @@ from paceline.core.items import AsItems
 
 
 class Splits(StrEnum):
-    """What the data split of the fresh trainings is, beside their fresh seeds."""
+    """The splits of the data in fresh trainings, which always have fresh seeds."""
 
     ROWS = "rows"
     """Each pair splits the rows anew as the study did: at random, groups kept together."""

@@ -90,7 +90,7 @@ def log_as_environment_says() -> None:
     """Sets up the handler that ``PACELINE_LOG`` asks for, until the call of the user returns.
 
     Raises:
-        InvalidInput: its value is no level, or the file cannot be written.
+        InvalidInput: its value is not a level, or the file cannot be written.
     """
     given = os.environ.get(VARIABLE, "").strip()
     name, _, path = given.partition(":")

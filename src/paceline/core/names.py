@@ -63,16 +63,13 @@ def validates_argument_names(*options: str) -> Callable[[Callable[P, R]], Callab
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         parameters = tuple(inspect.signature(function).parameters.values())
-        names = [
-            one.name for one in parameters if one.kind is not one.VAR_KEYWORD and one.name[0] != "_"
-        ]
+        names = [one.name for one in parameters if one.kind is not one.VAR_KEYWORD]
 
         @wraps(function)
         def call(*args: P.args, **given: P.kwargs) -> R:
             _check_positions(function.__name__, parameters, args, given)
             for name in given:
-                if name[0] != "_":
-                    check_argument(function.__name__, name, dict.fromkeys((*names, *options)))
+                check_argument(function.__name__, name, dict.fromkeys((*names, *options)))
             return function(*args, **given)
 
         return call
@@ -97,8 +94,7 @@ def _check_positions(
         )
         raise TypeError(
             f"{function} takes {' and '.join(by_position)} by position, and {len(args)} arguments "
-            f"were given; "
-            f"pass {by_name} by name."
+            f"were given; pass {by_name} by name."
         )
 
 

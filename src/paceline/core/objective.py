@@ -81,9 +81,8 @@ class Objective:
             return metric
         if isinstance(metric, tuple | list):
             is_pair = len(metric) == 2 and isinstance(metric[0], str)
-            if not is_pair or (
-                isinstance(metric, list) and metric[1] not in DIRECTIONS
-            ):  # several metrics
+            are_several = isinstance(metric, list) and is_pair and metric[1] not in DIRECTIONS
+            if not is_pair or are_several:
                 raise _no_objective(metric)
             if _known_direction(metric[1]) is None:
                 raise InvalidInput(
@@ -158,8 +157,7 @@ _LARGER = """
 _NEUTRAL = frozenset(
     _words(
         "val valid validation dev test train training cv mean avg average median macro micro "
-        "weighted total overall "
-        "value metric score at top k"
+        "weighted total overall value metric score at top k"
     )
 )
 _REVERSING = frozenset({"neg", "negated", "negative", "minus", "inverse", "inverted"})

@@ -92,7 +92,7 @@ class Registry(Generic[T]):
             The item, so that this can be used as a decorator.
 
         Raises:
-            InvalidInput: it is no such extension, its name is not a lower-case word, or another
+            InvalidInput: it is not such an extension, its name is not a lower-case word, or another
                 one has the name.
         """
         name = self._checked(item, name)

@@ -97,11 +97,9 @@ class Trial:
     @property
     def standard_error(self) -> float | None:
         """Standard error of the score if it is a mean of several trainings; None otherwise."""
-        return (
-            statistics.stdev(self.scores) / math.sqrt(len(self.scores))
-            if len(self.scores) > 1
-            else None
-        )
+        if len(self.scores) > 1:
+            return statistics.stdev(self.scores) / math.sqrt(len(self.scores))
+        return None
 
     @property
     def seconds(self) -> float:

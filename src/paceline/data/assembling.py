@@ -91,7 +91,7 @@ def assemble(
     contents = fingerprint(named, x, y, x_test, y_test, weight)
     if columns:  # stored in float32, as models take it; the fingerprint is that of earlier versions
         x, x_test = x.astype(np.float32), None if x_test is None else x_test.astype(np.float32)
-        notes += () if as_before else _telling(x, y, columns, prepared.task)
+        notes += () if as_before else _leakage_notes(x, y, columns, prepared.task)
     return Dataset(
         name=raw.name,
         x=x,
@@ -162,14 +162,14 @@ def _with_target_numbers(
     return replace(raw, y=y, y_test=y_test, notes=(*raw.notes, note))
 
 
-def _telling(x: Array, y: Tree, columns: Sequence[Column], task: Task) -> tuple[str, ...]:
+def _leakage_notes(x: Array, y: Tree, columns: Sequence[Column], task: Task) -> tuple[str, ...]:
     """A warning for each column that determines the target."""
     if is_branch(y) or y.ndim != 1:
         return ()
     same = [
         column.name
         for index, column in zip(starts_of(columns), columns, strict=True)
-        if column.features and not column.has_texts and _tells(x[:, index], y, task)
+        if column.features and not column.has_texts and _determines(x[:, index], y, task)
     ]
     return tuple(
         f"Warning: column '{name}' determines the target (each of its values occurs with one of "
@@ -178,7 +178,7 @@ def _telling(x: Array, y: Tree, columns: Sequence[Column], task: Task) -> tuple[
     )
 
 
-def _tells(cells: Array, y: Array, task: Task) -> bool:
+def _determines(cells: Array, y: Array, task: Task) -> bool:
     if task == "regression":
         return bool(np.array_equal(cells, y) and len(np.unique(y)) > 1)
     values = np.unique(cells)

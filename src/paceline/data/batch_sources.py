@@ -49,7 +49,7 @@ class BatchSource:
             rows: rows of a batch, if the source gives single rows.
 
         Raises:
-            InvalidInput: an element that is no batch.
+            InvalidInput: an element that is not a batch.
         """
         elements = iter(self.start())
         if not self.has_rows:

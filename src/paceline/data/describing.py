@@ -10,9 +10,7 @@ from paceline.data.named_sets import NAMED_SETS, NamedSet
 from paceline.data.records import DatasetInfo
 
 
-def describe(
-    data_dir: str | os.PathLike[str] | None = None, *, _sources: Mapping[str, NamedSet] = NAMED_SETS
-) -> list[DatasetInfo]:
+def describe(data_dir: str | os.PathLike[str] | None = None) -> list[DatasetInfo]:
     """Describes every named data set, including folders of idx files in the user's data folders.
 
     Args:
@@ -21,8 +19,15 @@ def describe(
     Raises:
         MissingData: ``data_dir`` is not a folder.
     """
-    known = [_info(source, data_dir) for source in _sources.values()]
-    seen = set(_sources)
+    return described(NAMED_SETS, data_dir)
+
+
+def described(
+    sources: Mapping[str, NamedSet], data_dir: str | os.PathLike[str] | None = None
+) -> list[DatasetInfo]:
+    """As `describe`, with other named data sets."""
+    known = [_info(source, data_dir) for source in sources.values()]
+    seen = set(sources)
     for folder in data_folders.idx_folders(data_dir):
         if folder.name not in seen:
             seen.add(folder.name)

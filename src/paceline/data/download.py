@@ -71,8 +71,7 @@ def _unreachable(source: NamedSet, file: str, failures: list[str]) -> MissingDat
         expected=f"the files {', '.join(source.files)}",
         fix=f"Check the network, or put the files into a folder named {source.name} in your data "
         f"folder, and set the environment variable {data_folders.VARIABLE}, data_dir=... or "
-        "--data-dir "
-        "to that data folder.",
+        "--data-dir to that data folder.",
     )
 
 

@@ -147,7 +147,7 @@ def repeated_folds(split: Split, folds: Any, seeds: Sequence[int]) -> tuple[tupl
         InvalidInput: folds that are impossible for these rows.
     """
     first = fold_parts(split, folds, seeds[0])
-    return first, *(_anew(split, folds, seed, first) or first for seed in seeds[1:])
+    return first, *(_redrawn(split, folds, seed, first) or first for seed in seeds[1:])
 
 
 def other_folds(split: Split, folds: Any, seeds: Sequence[int]) -> tuple[Parts, ...] | None:
@@ -158,14 +158,14 @@ def other_folds(split: Split, folds: Any, seeds: Sequence[int]) -> tuple[Parts, 
     own = _parts(split, _seeded(_splitter(split, folds), 0, only_unset=True), folds)
     found = list[Parts]()
     while len(found) < len(seeds):
-        drawn = _anew(split, folds, seeds[len(found)], own)
+        drawn = _redrawn(split, folds, seeds[len(found)], own)
         if drawn is None:
             return None
         found += drawn
     return tuple(found[: len(seeds)])
 
 
-def _anew(split: Split, folds: Any, seed: int, own: Sequence[Parts]) -> tuple[Parts, ...] | None:
+def _redrawn(split: Split, folds: Any, seed: int, own: Sequence[Parts]) -> tuple[Parts, ...] | None:
     """Folds of the same kind as ``own`` with another seed; None if the seed changes nothing."""
     splitter = _splitter(split, folds)
     other = _seeded(splitter, seed)
@@ -286,8 +286,7 @@ def _check(parts: Sequence[Parts], num_rows: int, folds: Any) -> None:
                 f"folds is {name}: fold {place} has rows up to {max(train[-1], held_out[-1])}",
                 expected=f"row numbers below {num_rows}",
                 fix="Folds are made of the rows outside the test set: pass test=(x_test, y_test), "
-                "or "
-                "test=None for none.",
+                "or test=None for none.",
             )
         shared = np.intersect1d(train, held_out)
         if len(shared):

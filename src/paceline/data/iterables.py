@@ -10,7 +10,7 @@ from paceline.core import InvalidInput
 from paceline.data.batch_sources import BatchSource
 
 _NOT_BATCHES = ("builtins", "numpy", "pathlib", "paceline", "pandas", "polars", "pyarrow", "scipy")
-"""Packages whose objects are no iterables of batches, though they can be iterated."""
+"""Packages whose iterable objects are not iterables of batches."""
 
 
 def iterable_source(data: Any) -> BatchSource | None:

@@ -54,9 +54,6 @@ def load(
     shuffle: bool = True,
     in_memory: bool | None = None,
     texts: str | Mapping[str, str] | None = None,
-    _sources: Mapping[str, NamedSet] | None = None,
-    _rule: int = RULE,
-    _loading: LoadingOptions | None = None,
 ) -> Dataset: ...
 @overload
 def load(
@@ -73,9 +70,6 @@ def load(
     shuffle: bool = True,
     in_memory: bool | None = None,
     texts: str | Mapping[str, str] | None = None,
-    _sources: Mapping[str, NamedSet] | None = None,
-    _rule: int = RULE,
-    _loading: LoadingOptions | None = None,
 ) -> Dataset | Stream: ...
 @validates_argument_names()
 def load(
@@ -92,9 +86,6 @@ def load(
     shuffle: bool = True,
     in_memory: bool | None = None,
     texts: str | Mapping[str, str] | None = None,
-    _sources: Mapping[str, NamedSet] | None = None,
-    _rule: int = RULE,
-    _loading: LoadingOptions | None = None,
 ) -> Dataset | Stream:
     """Loads a data set from a name, a path, arrays, a data frame, or batches.
 
@@ -140,10 +131,53 @@ def load(
         InvalidInput: anything in the data that cannot be trained on; says what, where and how
             often.
     """
+    return load_dataset(
+        source,
+        target=target,
+        data_dir=data_dir,
+        test=test,
+        seed=seed,
+        sample_weight=sample_weight,
+        groups=groups,
+        task=task,
+        decimal=decimal,
+        shuffle=shuffle,
+        in_memory=in_memory,
+        texts=texts,
+    )
+
+
+def load_dataset(
+    source: Any,
+    *,
+    target: str | int | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    test: Any = "auto",
+    seed: int = 0,
+    sample_weight: Any = None,
+    groups: Any = None,
+    task: Task | None = None,
+    decimal: Decimal | None = None,
+    shuffle: bool = True,
+    in_memory: bool | None = None,
+    texts: str | Mapping[str, str] | None = None,
+    loading: LoadingOptions | None = None,
+    rule: int = RULE,
+    sources: Mapping[str, NamedSet] | None = None,
+) -> Dataset | Stream:
+    """As `load`, with what a study adds.
+
+    Args:
+        source, target, data_dir, test, seed, sample_weight, groups, task, decimal, shuffle,
+            in_memory, texts: as in `load`.
+        loading: how batches are read.
+        rule: version of the preparation, for studies of earlier versions.
+        sources: further named data sets.
+    """
     named: str | None = None
-    if _sources is None or not isinstance(source, str) or source not in _sources:
+    if sources is None or not isinstance(source, str) or source not in sources:
         source, named = provided(source, data_dir)
-    options = _options(_loading, in_memory, target, texts)
+    options = _options(loading, in_memory, target, texts)
     given, source = source, open_data(source, options)
     if in_memory is not None and source is given:
         check_in_memory(in_memory, source)
@@ -156,7 +190,7 @@ def load(
     _check_reading(decimal, data_dir)
     shuffle = checks.flag("shuffle", shuffle)
     reader = source_reader.SourceReader(
-        None if is_opened else target, data_dir, _sources or {}, decimal, as_before=_rule < RULE
+        None if is_opened else target, data_dir, sources or {}, decimal, as_before=rule < RULE
     )
     raw = reader.with_test(
         _with_rows_of(reader.read(source, named), sample_weight, groups), _test(test, options)
@@ -169,7 +203,7 @@ def load(
     fraction = _TEST_FRACTION if isinstance(test, str) and raw.from_file else test
     draws = raw.y_test is None and test is not None and not isinstance(fraction, str)
     drawn = HeldOutDraw(fraction if draws else None, seed, shuffle)
-    return assemble(raw, drawn, task, _rule, options)
+    return assemble(raw, drawn, task, rule, options)
 
 
 def _check_reading(decimal: Any, data_dir: Any) -> None:

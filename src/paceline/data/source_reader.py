@@ -271,7 +271,7 @@ def _called(raw: Raw) -> str:
 
 
 def _instead(source: object) -> str:
-    """What to do with data of an unsupported type."""
+    """Advice for data of an unsupported type."""
     if isinstance(source, Mapping) and (fix := instead_of(source)):
         return fix
     if hasattr(source, "shape") or is_branch(source):

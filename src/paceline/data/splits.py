@@ -30,7 +30,6 @@ def split(
     shuffle: bool = True,
     batch_rows: int = 1,
     keep_groups: bool = True,
-    _how: How | None = None,
 ) -> Split:
     """Splits a data set into training and validation part and prepares all parts.
 
@@ -56,13 +55,35 @@ def split(
             batch of the training part (at most `_MOST_MOVED` of it), they are moved to the
             validation part, with a note.
         keep_groups: whether groups of the data set, if it has any, are kept together.
-        _how: overrides ``standardize``; see `fit`.
 
     Raises:
         InvalidInput: a fraction that leaves a part empty, or validation data that do not fit.
     """
+    return split_with(
+        _how_of(standardize),
+        dataset,
+        validation=validation,
+        seed=seed,
+        stratify=stratify,
+        shuffle=shuffle,
+        batch_rows=batch_rows,
+        keep_groups=keep_groups,
+    )
+
+
+def split_with(
+    how: How,
+    dataset: Dataset,
+    *,
+    validation: float | tuple[Any, ...] = 0.1,
+    seed: int = 0,
+    stratify: bool | None = None,
+    shuffle: bool = True,
+    batch_rows: int = 1,
+    keep_groups: bool = True,
+) -> Split:
+    """As `split`, with any way to standardize inputs; see `paceline.data.preparation_fit.fit`."""
     _check_dataset(dataset)
-    how: How = _how or _how_of(standardize)
     groups = dataset.groups if keep_groups else None
     validation, moved = _whole_batches(
         dataset.num_rows, validation, batch_rows if groups is None else 1

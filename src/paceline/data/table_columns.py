@@ -64,7 +64,7 @@ class TableNotation:
     texts_alone: bool = False
 
     def mode_of(self, series: "pd.Series[Any]") -> str:
-        """What a column of texts becomes; empty for categories."""
+        """The encoding of a column of texts; empty for categories."""
         if isinstance(self.texts, Mapping):
             return self.texts.get(str(series.name), "")
         return self.texts if self.texts != "off" and is_prose(series.dropna()) else ""

@@ -25,7 +25,7 @@ from paceline.core import InvalidInput, known_name
 from paceline.data.trees import Array
 
 TextMode = Literal["tfidf", "sequences", "off"]
-"""What texts become; ``"off"`` leaves them out."""
+"""The encoding of texts; ``"off"`` leaves them out."""
 
 MODES: tuple[TextMode, ...] = ("tfidf", "sequences", "off")
 NONE, UNKNOWN, FIRST = 0, 1, 2

@@ -29,7 +29,7 @@ Leaves = Sequence[npt.NDArray[np.generic]]
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a job needs of the machine that it runs on.
+    """The resources that a job needs.
 
     The executors of Paceline, which have one machine, run any job; executors with several machines
     place jobs by it.
@@ -171,7 +171,7 @@ class TrialSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ExecutorUpdate:
-    """What happened since the last update.
+    """Events and results since the last update.
 
     Attributes:
         events: in order.

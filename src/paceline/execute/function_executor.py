@@ -220,7 +220,7 @@ class FunctionExecutor:
         links = [slot.worker.link for slot in self._slots] + ([supply] if supply else [])
         ready = wait(links, max(0.0, min(seconds, interval, *left)))
         while supply is not None and supply.poll():
-            supply.recv_bytes()  # the next call of progress asks for workers
+            supply.recv_bytes()  # the next call of progress starts workers
         updates: list[ExecutorUpdate] = []
         for slot in list(self._slots):
             if slot.worker.link in ready:
@@ -327,7 +327,7 @@ class FunctionExecutor:
     ) -> ExecutorUpdate:
         try:
             return ExecutorUpdate(tuple(events(slot, message)), worker=slot.worker.name)
-        except InvalidInput as error:  # the function asks for what cannot be searched
+        except InvalidInput as error:  # the function defines what cannot be searched
             return ExecutorUpdate(error=error)
 
     def _reported(self, slot: WorkerSlot, message: Message) -> list[Event]:

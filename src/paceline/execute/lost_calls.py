@@ -11,7 +11,7 @@ class LostCalls:
     """Decides which trials are called again, and what they repeat.
 
     If all workers of a pool end at once, it is not known whose call was the reason. Each is called
-    once more with no other beside it. If the pool ends again, the trial has failed. So whether a
+    once more, alone. If the pool ends again, the trial has failed. So whether a
     trial fails depends on its own call only, and not on what ran at the same time.
     """
 

@@ -142,7 +142,7 @@ class NetworkMerging:
         except CannotMerge as error:
             self._note(str(error))
             return traced.key
-        except Exception as error:  # a network is never lost for want of a rule
+        except Exception as error:  # a missing rule must not lose the network
             logger.warning("a structure cannot be merged", exc_info=True)
             self._note(f"internal error ({type(error).__name__}: {error})")
             return traced.key

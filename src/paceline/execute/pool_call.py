@@ -89,7 +89,7 @@ def accept(server: socket.socket, key: bytes) -> Connection | None:
     try:
         deliver_challenge(link, key)
         answer_challenge(link, key)
-    except Exception:  # whatever a stranger sends
+    except Exception:  # anything may arrive from outside
         link.close()
         return None
     return link

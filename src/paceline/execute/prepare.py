@@ -358,7 +358,7 @@ class Preparation:
         )
 
 
-_NO_RATE = "a callback changes its learning rate, which is no variable of its optimizer"
+_NO_RATE = "a callback changes its learning rate, which is not a variable of its optimizer"
 
 
 def _is_alike(a: TracedModel, b: TracedModel) -> bool:

@@ -14,7 +14,7 @@ from paceline.space import Hyperparameter
 
 Loss = Literal["own", "worker", "pool", "returned"]
 """Why a worker ended: by its own call, perhaps with its machine, with all workers of a pool, or
-because it was told to end and has given its trial back."""
+because it was asked to end and has returned its trial."""
 
 
 class FunctionWorker(Protocol):

@@ -19,7 +19,7 @@ _NOTE = ".paceline-study"
 
 @dataclass(frozen=True, slots=True)
 class ExportedStudy:
-    """What an exporter knows of a study from its beginning.
+    """Properties of a study that are known when it begins.
 
     Attributes:
         directory: where the study is stored.
@@ -61,7 +61,7 @@ class Exporter(Callback):
     place: str = ""
 
     def begin(self, study: ExportedStudy) -> None:
-        """The study begins, or continues."""
+        """The study begins or continues."""
 
     def change_space(self, study: ExportedStudy) -> None:
         """The space was found, extended by a trial, or changed."""
@@ -162,7 +162,7 @@ def directory_of(given: str | os.PathLike[str] | None) -> Path | None:
     """The directory that a user passed.
 
     Raises:
-        InvalidInput: it is no path.
+        InvalidInput: it is not a path.
     """
     return None if given is None else checks.path("directory", given).absolute()
 

@@ -55,10 +55,9 @@ def build_of(rows: int, epochs: int, few: bool = False) -> Callable[[Any], Any]:
         inputs = keras.Input((8,))
         x = inputs / ops.sqrt(1 + ops.square(inputs / 3))  # a few districts are outliers: clip at 3
         drawn = keras.initializers.RandomNormal(stddev=8.0)
-        waves = layers.Dense(16, use_bias=False, trainable=False, kernel_initializer=drawn)(
-            x[:, 6:]
-        )  # of the location
-        x = layers.Concatenate()([x, ops.sin(waves), ops.cos(waves)])
+        waves = layers.Dense(16, use_bias=False, trainable=False, kernel_initializer=drawn)
+        location = waves(x[:, 6:])
+        x = layers.Concatenate()([x, ops.sin(location), ops.cos(location)])
         for _ in range(depth):
             x = layers.Dense(neurons, activation="relu", kernel_initializer="he_normal")(x)
         model = keras.Model(inputs, layers.Dense(1)(x))
@@ -276,7 +275,7 @@ def _best_methods(found: Comparison, rows: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _limited(found: Comparison) -> Iterator[str]:
-    """What each method spent until it was close to the best."""
+    """The cost of each method until it was close to the best."""
     for axis, what in (("epochs", "epochs of training"), ("seconds", "seconds")):
         needed = {
             name: needs

@@ -80,8 +80,7 @@ def lines(record: Record) -> Iterator[str]:
     yield (
         f"What each change from the default (trial {ablation.default}) to the winner (trial "
         f"{ablation.winner}) is worth in {record.objective.metric}, measured with "
-        f"{gains[0].num_pairs} "
-        f"{words.pairs(ablation.splits)}:"
+        f"{gains[0].num_pairs} {words.pairs(ablation.splits)}:"
     )
     width = max(len(gain.name) for gain in gains)
     for side, place in ((Side.DEFAULT, "made at the default"), (Side.WINNER, "kept at the winner")):

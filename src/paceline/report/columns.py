@@ -8,7 +8,7 @@ _SHOWN = 12  # columns of the same use that are named
 
 
 def became(record: Record) -> list[tuple[str, str]]:
-    """Each column of the study's table with its use; empty if the data are no table."""
+    """Each column of the study's table with its use; empty if the data are not a table."""
     preparation = None if record.created is None else record.created.data.get("preparation")
     return [(name, use) for name, use in (preparation or {}).get("became", ())]
 

@@ -167,11 +167,9 @@ def learning_curves(record: Record) -> "pd.DataFrame":
         for trial in record.all_trials()
         for m in trial.measurements
     ]
-    return (
-        pd.DataFrame(rows)
-        if rows
-        else pd.DataFrame(columns=["number", "state", "epoch", "seconds"])
-    )
+    if rows:
+        return pd.DataFrame(rows)
+    return pd.DataFrame(columns=["number", "state", "epoch", "seconds"])
 
 
 def expected_best(record: Record) -> "pd.DataFrame":

@@ -47,7 +47,7 @@ def interruptible_runs(directory: Path) -> Iterator[None]:
 
 
 def how_to_go_on(summary: Summary) -> Iterator[str]:
-    """What can be done with a study that was stopped before its end, a line each."""
+    """Ways to continue a study that was stopped before its end, a line each."""
     directory = summary.directory
     if summary.record.created is None:
         yield "Run the same command or call again."

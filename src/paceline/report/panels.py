@@ -201,7 +201,7 @@ def _drawn(name: str, summary: Summary, shown: list[Panel]) -> Panel | None:
             _check(panel, shown)
     except Exception as error:  # a panel of somebody else may raise anything
         _LOG.error("the panel %r cannot be drawn: %r", name, error, exc_info=error)
-        return Panel(name, name, paragraph(f"This panel cannot be drawn ({_said(error)})."))
+        return Panel(name, name, paragraph(f"This panel cannot be drawn ({_error_text(error)})."))
     return panel
 
 
@@ -218,5 +218,5 @@ def _check(panel: Panel, shown: list[Panel]) -> None:
         json.dumps(dict(one.plotly), allow_nan=False)
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".rstrip(".")

@@ -48,7 +48,7 @@ class Study:
 
         Args:
             directory: where it is stored.
-            definition: what it was carried out with in this process; None where it was not.
+            definition: that of the call which ran it in this process; None if there was none.
 
         Raises:
             InvalidInput: there is none.
@@ -78,17 +78,17 @@ class Study:
 
     @property
     def settings(self) -> Settings:
-        """What was asked for; prints what differs from the defaults."""
+        """The settings; printed, they show what differs from the defaults."""
         return self.record.settings
 
     @property
     def trials(self) -> list[Trial]:
-        """Every trial, in the order in which they were asked for."""
+        """All trials, in order of their numbers."""
         return self.record.all_trials()
 
     @property
     def best(self) -> Trial:
-        """The trial with the best score.
+        """The winner of the final; without a final the trial with the best score.
 
         Raises:
             InvalidInput: no trial has completed.
@@ -127,22 +127,22 @@ class Study:
     ) -> Any:
         """The trained Keras model of the best trial, compiled: the one that was tested.
 
-        It is read from ``best.keras``. Where Keras could not write that file, or the file needs
-        what is not at hand, the model is built anew through ``build`` and its weights, which the
-        study always keeps, are put into it.
+        It is read from ``best.keras``. If Keras could not write that file, or the file requires
+        your own classes, the model is built by ``build`` and gets the weights that the study
+        keeps.
 
         Args:
-            build: the study's build function, or ``"model.py:build"``: the model is built anew in
-                any case. None: the one that `paceline.tune` was given in this process, where it is
+            build: the study's build function, or ``"model.py:build"``, with which the model is
+                built. None: the one that `paceline.tune` was given in this process, if it is
                 needed.
             custom_objects: for ``best.keras``, as in ``keras.saving.load_model``.
-            safe_mode: the same; False runs code that is in the file.
+            safe_mode: as there; False runs code that the file contains.
             trust: whether the Python file that the study names as the source of ``build`` may be
                 run.
 
         Raises:
-            InvalidInput: there is none yet; or it cannot be loaded or built, and what has to be
-                passed.
+            InvalidInput: there is none yet, or it cannot be loaded or built; the message says what
+                to pass.
         """
         from paceline.study.stored_models import best_model
 
@@ -163,17 +163,16 @@ class Study:
     ) -> Any:
         """The trained Keras model of a trial, compiled: the network that was scored in the search.
 
-        Of a study that trains each configuration several times, the network of the first of its
-        trainings. The weights are kept of as many trials as ``keep_models`` said, those with the
-        best scores.
+        If the study trains each configuration several times, it is the network of the first
+        training. Weights of the ``keep_models`` trials with the best scores are kept.
 
         Args:
             trial: a trial, or its number.
             build, trust: as in `best_model`.
-            retrain: train the trial again where its weights are not kept. It sees the same seed and
+            retrain: train the trial again if its weights are not kept, with the same seed and
                 batches; on another machine or with other versions the weights may differ in the
                 last digits or more.
-            data, **again: with ``retrain``, what `paceline.resume` takes, where it was passed from
+            data, **again: with ``retrain``, arguments of `paceline.resume` that were passed from
                 memory.
 
         Raises:
@@ -333,11 +332,10 @@ class Study:
         return frames.dependence(self.record, name)
 
     def curves(self) -> "pd.DataFrame":
-        """The best score so far (``best``) against trials, ``epochs`` trained and ``seconds`` since
-        the study began.
+        """The best score so far against trials, epochs and seconds.
 
-        One row a trial that has ended, in the order in which they did; seconds between two sessions
-        do not count.
+        One row for each trial that has ended, in the order of their ends: ``best``, ``epochs``
+        trained and ``seconds`` since the study began, without the time between two sessions.
         """
         from paceline.report import frames, show
 

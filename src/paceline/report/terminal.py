@@ -20,7 +20,7 @@ class SafeConsole(Console):
 
 
 def console(stream: TextIO | None = None) -> Console:
-    """A console, by default on standard output; wide enough for tables if that is no terminal."""
+    """A console, by default on standard output; wide enough for tables outside of a terminal."""
     out = sys.stdout if stream is None else stream
     plain = SafeConsole(file=out, highlight=False, soft_wrap=False)
     if plain.is_terminal:

@@ -32,7 +32,7 @@ def sentences(verdict: "Verdict", record: Record) -> list[str]:
     """The winner and its value, its ties, whether it beats the default; and the limitations."""
     said: list[str] = []
     if not math.isnan(verdict.mean):
-        for part in (_winner, _tied, _taken, _default, _luck, _others):
+        for part in (_winner, _tied, _taken, _default, _optimism, _others):
             said += part(verdict, record)
     return [*said, *verdict.limits, *record.notes_of_final]
 
@@ -84,7 +84,7 @@ def _winner(verdict: "Verdict", record: Record) -> Iterator[str]:
     if verdict.exact:
         yield f"{measured} in each of {verdict.num_pairs} calls."
         yield (
-            "No finalist's score changed from call to call and none asked for hp.seed, so the "
+            "No finalist's score changed from call to call and none used hp.seed, so the "
             "scores are exact."
         )
         return
@@ -147,7 +147,7 @@ def _default(verdict: "Verdict", record: Record) -> Iterator[str]:
         yield "It is not significantly better than the default configuration."
 
 
-def _luck(verdict: "Verdict", record: Record) -> Iterator[str]:
+def _optimism(verdict: "Verdict", record: Record) -> Iterator[str]:
     trial = record.trials.get(verdict.winner)
     searched = None if trial is None else _searched(trial, record)
     if searched is None or math.isnan(verdict.optimism) or verdict.exact:
@@ -187,9 +187,9 @@ def _others(verdict: "Verdict", record: Record) -> Iterator[str]:
     }
     first = min(passed, key=lambda one: objective.loss(passed[one]), default=verdict.winner)
     if passed and number(passed[first]) != number(verdict.expected):
-        who, scores = f"Trial {first}, which is no finalist,", number(passed[first])
+        who, scores = f"Trial {first}, which is not a finalist,", number(passed[first])
         if len(passed) > 1:
-            who = f"{len(passed):,} trials that are no finalists"
+            who = f"{len(passed):,} trials that are not finalists"
             scores = f"trial {first}: {scores}"
         yield f"{who} scored better in the search than the winner's fresh mean ({scores})."
         finalists = [

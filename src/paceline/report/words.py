@@ -70,7 +70,7 @@ def varying(space: Space) -> list[str]:
 
 
 def pairs(splits: Splits) -> str:
-    """What the pairs of fresh trainings differ in: ``fresh seeds and splits``."""
+    """How the pairs of fresh trainings differ: ``fresh seeds and splits``."""
     return {
         Splits.ROWS: "fresh seeds and splits",
         Splits.FOLDS: "fresh seeds and folds",

@@ -81,12 +81,9 @@ class CMAES(Strategy):
         batch, draw = ProposalList(space, history), self.draw
         if count > 0 and not self.started:
             batch.take(space.default(), DEFAULT)
-        sample = _sampler(space, history, self.seed) if len(batch) < count else None
-        while sample is not None and len(batch) < count:
-            number = batch.take_next(sample, draw, self.seed, self.name)
-            if number is None:
-                break
-            draw = number
+        if len(batch) < count:
+            sample = _sampler(space, history, self.seed)
+            draw = batch.fill(count, sample, draw, self.seed, self.name)
         return replace(self, draw=draw, started=self.started or count > 0), tuple(batch.proposals)
 
     def size(self, space: Space) -> int | None:

@@ -84,23 +84,19 @@ class OptunaSampler(Strategy):
                     duplicates = 0
                 else:
                     duplicates += 1
-        self._fill(batch, count)
+        # random configurations for those that are missing
+        batch.fill(
+            count,
+            lambda n: space.sample(stream(self.seed, n)),
+            self.asks << 16,
+            self.seed,
+            "random",
+        )
         return replace(self, asks=self.asks + 1, marks=marks), tuple(batch.proposals)
 
     def _fresh(self, library: Any) -> Any:
         seed = int(np.random.SeedSequence(self.seed, spawn_key=(self.asks,)).generate_state(1)[0])
         return getattr(library.samplers, self.sampler)(**self.arguments, seed=seed)
-
-    def _fill(self, batch: ProposalList, count: int) -> None:
-        """Random configurations for those that are missing."""
-        space, draw = batch.space, self.asks << 16
-        while len(batch) < count:
-            number = batch.take_next(
-                lambda n: space.sample(stream(self.seed, n)), draw, self.seed, "random"
-            )
-            if number is None:
-                return
-            draw = number
 
     def size(self, space: Space) -> int | None:
         """Number of configurations of the space; None if it is continuous."""

@@ -37,14 +37,10 @@ class Random(Strategy):
 
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
         """New random configurations."""
-        batch, draw = ProposalList(space, history), self.draw
-        while len(batch) < count:
-            number = batch.take_next(
-                lambda n: space.sample(stream(self.seed, n)), draw, self.seed, self.name
-            )
-            if number is None:
-                break
-            draw = number
+        batch = ProposalList(space, history)
+        draw = batch.fill(
+            count, lambda n: space.sample(stream(self.seed, n)), self.draw, self.seed, self.name
+        )
         return replace(self, draw=draw), tuple(batch.proposals)
 
     def size(self, space: Space) -> int | None:

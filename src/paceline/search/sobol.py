@@ -50,16 +50,12 @@ class Sobol(Strategy):
 
     def ask(self, space: Space, history: History, count: int) -> tuple[Self, tuple[Proposal, ...]]:
         """The default first, then new configurations from the next points."""
-        batch, point = ProposalList(space, history), self.point
+        batch = ProposalList(space, history)
         if count > 0 and not self.started:
             batch.take(space.default(), DEFAULT)
-        while len(batch) < count:
-            number = batch.take_next(
-                lambda n: _configuration(space, self.seed, n), point, self.seed, self.name
-            )
-            if number is None:
-                break
-            point = number
+        point = batch.fill(
+            count, lambda n: _configuration(space, self.seed, n), self.point, self.seed, self.name
+        )
         return replace(self, point=point, started=self.started or count > 0), tuple(batch.proposals)
 
     def size(self, space: Space) -> int | None:

@@ -45,7 +45,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a strategy is given to decide on.
+    """The information on which a strategy decides.
 
     Attributes:
         seen: ``space.key`` of each configuration that must not be proposed: those proposed or run
@@ -337,6 +337,24 @@ class ProposalList:
                 if self.take(config, origin):
                     return first + TRIES
         return None
+
+    def fill(
+        self,
+        count: int,
+        draw: Callable[[int], dict[str, Value]],
+        first: int,
+        seed: int,
+        origin: str,
+    ) -> int:
+        """Adds configurations with `take_next` until there are ``count``, or none is left.
+
+        Returns:
+            The number of the next draw.
+        """
+        number: int | None = first
+        while number is not None and len(self) < count:
+            first, number = number, self.take_next(draw, number, seed, origin)
+        return first if number is None else number
 
 
 TRIES = 20

@@ -1,1 +1,1 @@
-"""What servers of Paceline share: their address, limits of connections, and access control."""
+"""The common part of Paceline's servers: address, limits of connections, access control."""

@@ -35,6 +35,13 @@ class Address:
         """Whether only this machine can reach it."""
         return ipaddress.ip_address(self.socket.getsockname()[0].partition("%")[0]).is_loopback
 
+    @property
+    def names(self) -> frozenset[str] | None:
+        """Names by which requests may name the server; None if other machines can reach it."""
+        if not self.is_loopback:
+            return None
+        return frozenset({f"[{self.host}]" if ":" in self.host else self.host.lower()})
+
     def url(self, token: str | None = None) -> str:
         """The URL to open in a browser, with the token if one is required."""
         bound = ipaddress.ip_address(self.socket.getsockname()[0].partition("%")[0])
@@ -74,20 +81,16 @@ def listen(host: str = "127.0.0.1", port: int | None = None, usual: int = PORT) 
 def _bound(family: int, place: tuple[object, ...], host: str, port: int) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if hasattr(
-            socket, "SO_REUSEPORT"
-        ):  # not on Windows, where it would let two servers share a port
+        # not on Windows, where it would let two servers share a port
+        if hasattr(socket, "SO_REUSEPORT"):
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(place)
         listening.listen(128)
     except OSError as error:
         listening.close()
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
-            why = (
-                "taken by another program"
-                if error.errno == errno.EADDRINUSE
-                else "not open to this user"
-            )
+            is_taken = error.errno == errno.EADDRINUSE
+            why = "taken by another program" if is_taken else "not open to this user"
             raise InvalidInput(
                 f"port {port} is {why}", expected="one that is free; 0 selects any free port"
             ) from None

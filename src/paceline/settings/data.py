@@ -24,46 +24,46 @@ class DataOptions(TypedDict, total=False):
     """Options of `paceline.tune` about the data; those of `paceline.data.load` and `split`."""
 
     target: str | int | None
-    """The column to predict, of tables."""
+    """Name or number of the column to predict, for tables."""
     data_dir: str | os.PathLike[str] | None
-    """Where named data sets are looked for before any download."""
+    """Folder that is searched for named data sets before they are downloaded."""
     test: Any
-    """The test part: a fraction of the rows, a file, or ``(x_test, y_test)``; ``"auto"`` for the
-    data set's own, else a fifth of the rows.
+    """The test part: a fraction of the rows, a file, or ``(x_test, y_test)``; ``"auto"`` is the
+    data set's own, or else a fifth of the rows.
     """
     sample_weight: Any
     """The weight of each row in the loss, or the name of a table's column."""
     task: Literal["classification", "regression"] | None
-    """Kind of the target; None to derive it from its type."""
+    """Kind of the target; None derives it from the target's type."""
     groups: Any
-    """The group of each row (a patient, a user, a site), rows of a drawn test part included, or the
-    name of a table's column. Rows of one group stay together in every division: test part,
-    validation, folds, and the fresh divisions of repeats and of the final.
+    """The group of each row (a patient, a user, a site), including the rows of a test part that is
+    drawn, or the name of a table's column. Rows of one group stay together in every split: test
+    part, validation, folds, repeats and the final.
     """
     decimal: Literal[".", ","] | None
-    """What stands before the fraction in a CSV file; None to find out."""
+    """Decimal mark in a CSV file; None detects it."""
     shuffle: bool
-    """False for rows in the order of time: the test part is the last rows, validation the last ones
-    before it.
+    """False if rows are in the order of time: the test part is then the last rows, and the
+    validation part the last ones before it.
     """
     standardize: bool | None
     """Whether inputs are shifted and scaled; None: those of tables. See `paceline.data.split`."""
     in_memory: bool | None
     """Whether data that arrive in batches (``tf.data``, generators, ``DataLoader``, image folders)
-    are loaded into memory; None: where they take at most a quarter of the free memory, and a second
-    pass over them gives the same rows. False streams them: validation data are then to be passed,
-    and the batch size is theirs.
+    are loaded into memory; None: if they take at most a quarter of the free memory, and a second
+    pass over them gives the same rows. False streams them, which requires validation data and uses
+    their batch size.
     """
     texts: str | Mapping[str, str] | None
-    """What a table's columns of texts become: ``"tfidf"`` (None, but for the built-in networks
-    ``"lstm"`` and ``"transformer"``), numbers that weigh their words;
-    ``"sequences"``, the numbers of their words in order, as an ``Embedding`` takes them; ``"off"``,
-    nothing. A dict by column says it also for columns that would be categories or names. The
-    vocabulary is fitted to the training part, and part of the model.
+    """How the text columns of a table are encoded: ``"tfidf"`` (the default, None, but for the
+    built-in networks ``"lstm"`` and ``"transformer"``), a weight for each frequent word;
+    ``"sequences"``, the numbers of the words in order, as an ``Embedding`` takes them; ``"off"``,
+    not at all. A dict by column also applies to columns that would be categories or names. The
+    vocabulary is fitted to the training part and is part of the model.
     """
     scale_target: bool | None
-    """Whether a regression target is learnt scaled (metrics are in its own unit in any case); None:
-    one far from 0 ± 1, where that loses nothing.
+    """Whether a regression target is scaled for training (metrics are in its own unit in any case);
+    None: if it is far from 0 ± 1 and the model can learn it scaled.
     """
 
 

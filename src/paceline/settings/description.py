@@ -48,7 +48,7 @@ class Difference:
 
     @property
     def argument(self) -> str:
-        """What users call it."""
+        """The name of the argument."""
         return self.rule.argument or self.name.partition(".")[2]
 
     def __str__(self) -> str:

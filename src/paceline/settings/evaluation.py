@@ -27,11 +27,11 @@ class FinalOptions(TypedDict, total=False):
     """Options of `paceline.tune` and `paceline.optimize` about the final evaluation."""
 
     final: Literal["auto", "strict", "off"] | int | bool | None
-    """What follows the search: the best configurations are trained again on fresh pairs of seed and
-    split, and the winner is the one that is best there. ``"auto"`` trains each of up to 8 finalists
-    on 8 pairs, and fewer where that would cost more than the search did; ``"strict"`` on 30, of
-    which other pairs choose the winner than those that test it; a number on so many; ``"off"``,
-    False or None holds none.
+    """The final evaluation after the search: the best configurations are trained again on fresh
+    pairs of seed and split, and the best one there is the winner. ``"auto"`` trains up to 8
+    finalists on 8 pairs, fewer if that would cost more than the search; ``"strict"`` uses 30 pairs,
+    and selects and tests on different ones; a number uses that many; ``"off"``, False or None skips
+    the final.
     """
 
 
@@ -39,36 +39,35 @@ class EvaluationOptions(FinalOptions, total=False):
     """Options of `paceline.tune` about evaluation."""
 
     validation: Any
-    """Fraction of the rows outside the test part, or ``(x_val, y_val)``; of a stream
-    ``(x_val, y_val)``, another PyDataset, or None where the objective is a training metric.
+    """Fraction of the rows outside the test part, or ``(x_val, y_val)``; for a stream ``(x_val,
+    y_val)``, another PyDataset, or None if the objective is a training metric.
     """
     repeats: int
-    """How often each configuration is trained in the search, each time on another seed and another
-    split; its score is the mean.
+    """How often each configuration is trained in the search, each time with another seed and
+    another split; its score is the mean.
     """
     folds: Any
-    """Cross-validation in the search: a number of folds, with equal shares of each class; a
-    splitter of scikit-learn, or of its form; or pairs of (training rows, validation rows). They
-    train together, as one compiled model. Further ``repeats``, and the final, train on other folds
-    of the same kind, drawn under other seeds whether or not a splitter has a ``random_state`` of
-    its own; where there are none (``KFold(5)``, ``TimeSeriesSplit``, pairs), they train on these
-    with fresh seeds.
+    """Cross-validation in the search: a number of folds, stratified by class; a splitter of
+    scikit-learn, or one with its methods; or pairs of (training rows, validation rows). The folds
+    train together, as one compiled model. Further ``repeats``, and the final, draw other folds of
+    the same kind with other seeds, even if the splitter has a ``random_state``; if there are no
+    others (``KFold(5)``, ``TimeSeriesSplit``, pairs), they use these with fresh seeds.
     """
     prefer: Literal["small", "fast"] | None
-    """Which of the finalists that are tied wins: the ``"small"`` one, the ``"fast"`` one, or None
-    for the best mean.
+    """Which of several tied finalists wins: the ``"small"`` one, the ``"fast"`` one, or None for
+    the best mean.
     """
     refit: bool | None
     """Whether the winner's model is trained again on training and validation data together; None:
-    where a final was held.
+    if there was a final.
     """
     test_trials: bool
-    """Whether every completed trial is measured on the test part, too. What is chosen by these
-    figures is no longer measured by them.
+    """Whether every completed trial is also measured on the test part. These scores are too
+    optimistic for whatever is chosen by them.
     """
     keep_models: int | None
-    """Of how many of the best trials the trained networks are kept, for ``study.model(number)``;
-    None for one. Trials that a schedule has stopped early are not among them.
+    """Number of best trials whose trained networks are kept, for ``study.model(number)``; None for
+    one. Trials that a schedule stopped early are not among them.
     """
 
 

@@ -19,29 +19,9 @@ from paceline.settings.rules import (
 )
 
 
-class ExecutionOptions(TypedDict, total=False):
-    """Options of `paceline.tune` about where trials run."""
+class PlacementOptions(TypedDict, total=False):
+    """Options of `paceline.tune` and `paceline.optimize` about machines, and the record's place."""
 
-    memory: int | str | None
-    """What networks that train together may take: bytes, or a text such as ``"8GiB"``; None for
-    most of what is free.
-    """
-    merge: bool
-    """Whether networks that differ only in sizes, such as the number of units, are trained together
-    as one compiled model, at the largest of these sizes. It saves compilations; scores are the same
-    up to rounding. False compiles a model for each size.
-    """
-    workers: int | None
-    """Without data, how many processes call the function; None for this process. With data and
-    ``executor="processes"``, in how many processes networks train; with other executors, how many
-    workers there are at most.
-    """
-    executor: Any
-    """Where trials run: ``"processes"``, for networks in several processes of this machine, each
-    with a share of the cores or with a GPU (``workers`` is how many); the name of another executor,
-    or a class of executors; see `paceline.execute.create`. None for Paceline's own: networks in
-    this process, functions in this process or in ``workers``.
-    """
     address: str | None
     """With ``executor="ray"``: the cluster, such as ``"10.0.0.1:6379"``; ``"auto"`` for the one
     that runs on this machine, ``"local"`` for a new one. See `paceline.execute.Ray`. With
@@ -57,7 +37,32 @@ class ExecutionOptions(TypedDict, total=False):
     """
 
 
-class FunctionExecutionOptions(TypedDict, total=False):
+class ExecutionOptions(PlacementOptions, total=False):
+    """Options of `paceline.tune` about where trials run."""
+
+    memory: int | str | None
+    """Memory for networks that train together: bytes, or a text such as ``"8GiB"``; None for most
+    of the free memory.
+    """
+    merge: bool
+    """Whether networks that differ only in sizes, such as the number of units, are trained together
+    as one compiled model, at the largest of these sizes. It saves compilations; scores are the same
+    up to rounding. False compiles a model for each size.
+    """
+    workers: int | None
+    """Without data, the number of processes that call the function; None for this process. With
+    data and ``executor="processes"``, the number of processes that train networks; with other
+    executors, the largest number of workers.
+    """
+    executor: Any
+    """Where trials run: ``"processes"``, for networks in several processes of this machine, each
+    with a share of the cores or with a GPU (``workers`` is their number); the name of another
+    executor, or a class of executors; see `paceline.execute.create`. None for Paceline's own:
+    networks in this process, functions in this process or in ``workers``.
+    """
+
+
+class FunctionExecutionOptions(PlacementOptions, total=False):
     """Options of `paceline.optimize` about where the function is called."""
 
     time_limit: float | str | None
@@ -68,24 +73,11 @@ class FunctionExecutionOptions(TypedDict, total=False):
     """Only with ``workers``, or on Ray: how much memory one trial may take, such as ``"2GiB"``."""
     executor: Any
     """Where trials run: any ``concurrent.futures.Executor``, such as a ProcessPoolExecutor, one of
-    loky, or ``client.get_executor()`` of Dask; ``workers`` is then how many calls run at once, by
-    default as many as it has workers. Or ``"ray"``: actors of a Ray cluster, see
+    loky, or ``client.get_executor()`` of Dask; ``workers`` is then the number of simultaneous
+    calls, by default that of its workers. Or ``"ray"``: actors of a Ray cluster, see
     `paceline.execute.Ray`. Or ``"workers"``: processes that join with ``paceline worker``, see
     `paceline.execute.WorkerServer`. Or the name or class of another executor; see
     `paceline.execute.create`. None for Paceline's own, in this process or in ``workers``.
-    """
-    address: str | None
-    """With ``executor="ray"``: the cluster, such as ``"10.0.0.1:6379"``; ``"auto"`` for the one
-    that runs on this machine, ``"local"`` for a new one. See `paceline.execute.Ray`. With
-    ``executor="workers"``: where workers join; see `paceline.execute.WorkerServer`.
-    """
-    cpus_per_worker: float | None
-    """Only with ``executor="ray"``: the cores of each worker."""
-    gpus_per_worker: float | None
-    """Only with ``executor="ray"``: the GPUs of each worker."""
-    store: str | None
-    """Where the study's record is kept: the name of a store, or its address; None for an SQLite
-    database in the study's directory.
     """
 
 

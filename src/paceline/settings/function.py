@@ -28,11 +28,11 @@ class FunctionOptions(TypedDict, total=False):
     fixed: Mapping[str, Any] | None
     """Values of hyperparameters that are not tuned, by name."""
     change_space: bool
-    """Whether a study that exists may continue in another space: with a wider or narrower range, a
-    choice more or less, a hyperparameter fixed, dropped or new. Trials whose configuration is one
-    of the new space count as before, and are not run again. Those with a value of a hyperparameter
-    that is gone guide the search, but cannot be the best. All others stay in the record and count
-    for nothing. Without it another space is a StudyMismatch.
+    """Whether an existing study may continue in another space: with a wider or narrower range, a
+    choice more or less, a hyperparameter fixed, dropped or new. Trials whose configuration belongs
+    to the new space count as before, and are not run again. Those with a value of a dropped
+    hyperparameter guide the search, but cannot be the best. All others stay in the record without
+    effect. If False, another space is a StudyMismatch.
     """
 
 
@@ -40,7 +40,7 @@ class CallOptions(TypedDict, total=False):
     """Options of `paceline.tune` that apply only without data; see `paceline.optimize`."""
 
     space: Space | Mapping[str, Hyperparameter] | None
-    """Only without data: what may vary, so that it need not be found during the trials."""
+    """Only without data: the search space, so that it need not be found during the trials."""
     time_limit: float | str | None
     """Only with ``workers`` or a pool: how long one trial may take, such as ``"15m"``."""
     memory_limit: int | str | None
@@ -49,7 +49,7 @@ class CallOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionSettings(Group):
-    """What is tuned. Changes of it show in the space, which is compared separately.
+    """The function or network that is tuned. Its changes show in the space, compared separately.
 
     Attributes:
         kind: ``"networks"``, ``"function"`` or ``"asked"``.

@@ -15,7 +15,11 @@ from typing import Any, TypeVar
 
 from paceline.settings.data import DataOptions
 from paceline.settings.evaluation import EvaluationOptions, FinalOptions
-from paceline.settings.execution import ExecutionOptions, FunctionExecutionOptions
+from paceline.settings.execution import (
+    ExecutionOptions,
+    FunctionExecutionOptions,
+    PlacementOptions,
+)
 from paceline.settings.function import CallOptions, FunctionOptions
 from paceline.settings.search_settings import SearchOptions
 from paceline.settings.training import TrainingOptions
@@ -54,9 +58,16 @@ OF_TUNE = (
     DataOptions,
     FunctionOptions,
     ExecutionOptions,
+    PlacementOptions,
     CallOptions,
 )
-OF_OPTIMIZE = (SearchOptions, FinalOptions, FunctionOptions, FunctionExecutionOptions)
+OF_OPTIMIZE = (
+    SearchOptions,
+    FinalOptions,
+    FunctionOptions,
+    FunctionExecutionOptions,
+    PlacementOptions,
+)
 """The groups of each function's options, in the order of the documentation."""
 
 

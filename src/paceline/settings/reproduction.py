@@ -137,7 +137,7 @@ def _typed(name: str, value: Any, rule: Rule) -> tuple[str, Any]:
 
 
 def _read(name: str, text: str, rule: Rule) -> Any:
-    """What the command line makes of a typed text."""
+    """The value that the command line makes of a typed text."""
     terminal = rule.terminal
     if terminal is None:
         return None

@@ -29,24 +29,24 @@ class SearchOptions(TypedDict, total=False):
     """Options of `paceline.tune` and `paceline.optimize` about the search."""
 
     start_with: Iterable[Configuration] | None
-    """Configurations to try first, as mappings; values that are left out are at their defaults."""
+    """Configurations to try first, as mappings; missing values are at their defaults."""
     prior: "Mapping[str, Normal | Weights] | None"
-    """Where good values are likely, by name: ``{"learning_rate": Normal(1e-3)}``,
-    ``{"activation": Weights({"relu": 3, "tanh": 1})}`` of `paceline.search`. Without one, the good
-    values of a continuous hyperparameter are taken to lie within its range rather than at its ends.
-    Evidence overrules it.
+    """Where good values are likely, by name: ``{"learning_rate": Normal(1e-3)}``, ``{"activation":
+    Weights({"relu": 3, "tanh": 1})}`` of `paceline.search`. Without one, good values of a
+    continuous hyperparameter are assumed to be inside its range rather than at its ends. The
+    influence of a prior decreases with the number of trials.
     """
     learn_from: "str | os.PathLike[str] | optuna.Study | None"
     """The directory of an earlier study on a similar task, or a study of Optuna
-    (``optuna.load_study(...)``); how similar it is, is measured.
+    (``optuna.load_study(...)``). How similar it is, is estimated.
     """
     ordered: bool | None
-    """True: what is tried next never depends on the clock, so that the same seed gives the same
-    study on any machine. False: measured seconds take part. None: True unless ``budget`` is given.
+    """True: proposals never depend on the clock, so that the same seed gives the same study. False:
+    measured seconds may influence them. None: True unless ``budget`` is given.
     """
     in_flight: int | None
-    """How many trials run at once where a model or a schedule decides what follows: more keep the
-    machine busier, with fewer each choice knows more results.
+    """Number of trials that run at once if a model or a schedule makes decisions: with more the
+    machine is busier, with fewer each decision is based on more results.
     """
 
 
@@ -75,7 +75,7 @@ class SearchSettings(Group):
         seed: of everything random: split, configurations, initial weights, batches.
         ordered: whether what is tried next must not depend on the clock; None until that is
             decided.
-        in_flight: how many trials run at once where a model or a schedule decides what follows;
+        in_flight: how many trials run at once where a model or a schedule makes decisions;
             None until that is decided.
     """
 

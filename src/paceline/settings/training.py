@@ -20,32 +20,30 @@ class TrainingOptions(TypedDict, total=False):
 
     validation_batch_size: int | None
     """Rows of a validation batch; None for as many as in a training batch, as in ``fit``, and for
-    32 of the validation arrays of a stream. It changes the score only of models whose loss or
-    metrics are not sums over rows, or that change their state in validation.
+    32 if validation arrays are given with a stream. It changes the score only of models whose loss
+    or metrics are not sums over rows, or that change their state in validation.
     """
     steps_per_epoch: int | None
-    """Training batches in an epoch; None for all. The next epoch goes on with the next batch, and
-    after the last batch with the first one again: data without an end (``repeat()``, generators)
-    need it. Of data in memory all batches are then full, and rows are shuffled anew for each pass.
+    """Training batches in an epoch; None for all. The next epoch continues with the next batch, and
+    after the last batch with the first: required for data without an end (``repeat()``,
+    generators). For data in memory all batches are then full, and rows are shuffled anew for each
+    pass.
     """
     validation_steps: int | None
-    """The first so many validation batches are used in each epoch; None for all. Validation data
-    without an end need it.
+    """Number of validation batches that are used in each epoch, from the first one on; None for
+    all. Required for validation data without an end.
     """
     patience: int | None
     """Epochs without improvement after which a trial is complete; None to train all epochs."""
     min_delta: float
-    """By how much the objective has to improve for ``patience``, in its own unit; smaller changes
-    count as none, as in Keras's ``EarlyStopping``.
+    """Smallest improvement of the objective that counts for ``patience``, in its own unit, as in
+    Keras's ``EarlyStopping``.
     """
     keep: Literal["last", "best"]
-    """Whose weights and score count of each trial: those of its ``"last"`` or its ``"best"``
-    epoch.
-    """
+    """Which weights and score of a trial count: those of its ``"last"`` or its ``"best"`` epoch."""
     class_weight: Mapping[Any, float] | Sequence[float] | str | None
-    """Weight of each class in the loss, by the class as it is in the data, such as
-    ``{"no": 1, "yes": 5}`` (classes left out have 1); ``"balanced"``; or a list, where the classes
-    are 0 to k-1.
+    """Weight of each class in the loss, by the class as it is in the data, such as ``{"no": 1,
+    "yes": 5}`` (missing classes have 1); ``"balanced"``; or a list, if the classes are 0 to k-1.
     """
 
 

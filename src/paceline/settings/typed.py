@@ -61,7 +61,7 @@ def typed_value(value: object) -> str:
 
 
 def untyped_value(text: str) -> int | float | bool | str:
-    """What was typed, where it is not known what was meant: ``"3"``, ``"0.5"`` and ``"yes"`` are
+    """A typed value of unknown type: ``"3"``, ``"0.5"`` and ``"yes"`` are
     not texts.
     """
     for read in (int, float):

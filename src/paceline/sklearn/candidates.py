@@ -85,7 +85,7 @@ def of_grid(param_grid: Any) -> tuple[ParameterSpace, list[Candidate]]:
     """All candidates of a grid, in the order of scikit-learn's ``ParameterGrid``.
 
     Raises:
-        TypeError, ValueError: from scikit-learn, for something that is no grid.
+        TypeError, ValueError: from scikit-learn, for something that is not a grid.
     """
     grids = ParameterGrid(param_grid).param_grid
     listed = [{name: ListedValues.of(values) for name, values in grid.items()} for grid in grids]
@@ -145,7 +145,7 @@ def of_distributions(
     """The candidates that scikit-learn's ``ParameterSampler`` draws, in its order.
 
     Raises:
-        TypeError, ValueError: from scikit-learn, for something that is no distribution.
+        TypeError, ValueError: from scikit-learn, for something that is not a distribution.
     """
     spaces = ParameterSampler(distributions, n_iter).param_distributions
     stand_ins = [

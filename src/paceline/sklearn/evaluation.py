@@ -13,7 +13,7 @@ from paceline.sklearn.session import SearchSession
 
 
 class FitRunner:
-    """Runs the fits of a search, and tells their results to its study.
+    """Runs the fits of a search and reports their results to its study.
 
     Attributes:
         candidates: those whose fits come next.

@@ -218,7 +218,7 @@ def dimension(given: Any, lists_are_ranges: bool = False) -> ParameterValues:
 
 
 _NOT_PRIORS = ("log", "loguniform", "log_uniform", "linear", "reciprocal")
-"""What is meant as a prior, and is none: these are refused, and not taken for a third value."""
+"""Misspelt priors: they are refused, and not taken for a third value."""
 
 
 def _as_range(given: Sequence[Any]) -> ValueRange | None:

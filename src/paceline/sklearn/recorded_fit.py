@@ -82,7 +82,7 @@ class NetworkTraining:
 
     @classmethod
     def of(cls, recorded: RecordedFit) -> "NetworkTraining":
-        """What a recorded call asks for.
+        """The training that a recorded call requests.
 
         Raises:
             RunsAlone: networks that train together cannot do it.
@@ -147,7 +147,7 @@ _UNUSUAL = ("shuffle", "initial_epoch", "steps_per_epoch", "validation_steps", "
 
 
 class _Replacement(threading.local):
-    """What stands for ``fit`` of all models, in each thread.
+    """The replacement of ``fit`` of all models, in each thread.
 
     Attributes:
         handle: carries out calls in this thread; None where they go to Keras.

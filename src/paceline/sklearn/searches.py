@@ -36,7 +36,7 @@ class GridSearchCV(StudySearch, model_selection.GridSearchCV):  # type: ignore[m
     Args:
         estimator, param_grid, scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score,
             return_train_score: as in scikit-learn.
-        study: the directory of the study, with which `fit` goes on if it exists; None for a new one
+        study: the directory of the study, which `fit` continues if it exists; None for a new one
             in the system's temporary folder.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The study behind a search: its candidates are trials, run by scikit-learn and told to it.
+"""The study behind a search: its candidates are trials, run by scikit-learn and reported to it.
 
 | metric of a trial | meaning |
 | --- | --- |
@@ -21,7 +21,7 @@ from paceline.study.asktell import OpenStudy
 from paceline.study.resume.existing import Existing
 
 Result = Mapping[str, Any]
-"""What scikit-learn measures of one fit: scores and times."""
+"""The result of one fit in scikit-learn: scores and times."""
 
 _SPLIT = re.compile(r"split(\d+)_(test|train)_(.+)|split(\d+)_(fit_time|score_time)")
 
@@ -51,7 +51,7 @@ class SearchSession:
         seed: int,
         about: tuple[str, str],
     ) -> None:
-        """Opens the study, or goes on with it.
+        """Opens or continues the study.
 
         Args:
             directory: that of the study.
@@ -103,13 +103,13 @@ class SearchSession:
         return [self._parameters.of_config(one.config) for one in trials]
 
     def known(self, candidate: Candidate, split: int) -> dict[str, Any] | None:
-        """What an earlier session measured; None if nothing."""
+        """The results of an earlier session; None if there are none."""
         number = self._numbers.get(self._key(candidate.config))
         found = self._known.get(-1 if number is None else number, {})
         return dict(found[split]) if split in found else None
 
     def take(self, candidate: Candidate, split: int, result: Result) -> None:
-        """Takes what was measured of one fit; tells the study when it has all folds."""
+        """Takes what was measured of one fit; reports to the study when all folds are there."""
         number = self._numbers.get(self._key(candidate.config))
         if number is None or self.study.record.trial(number).state.is_final:
             return

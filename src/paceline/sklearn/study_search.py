@@ -1,4 +1,4 @@
-"""What the four searches have in common: scikit-learn's own ``fit``, with a study behind it.
+"""The common part of the four searches: scikit-learn's own ``fit``, with a study behind it.
 
 scikit-learn splits the data, clones, scores, ranks and fits the best candidate again. It hands the
 fits to joblib, where a backend of ours takes them (`paceline.sklearn.joblib_backend`).
@@ -38,7 +38,7 @@ Evaluate = Callable[..., dict[str, Any]]
 
 @dataclass(eq=False)
 class _Running:
-    """What a call of ``fit`` needs until it ends.
+    """The state of a call of ``fit``.
 
     Attributes:
         directory: that of the study.
@@ -209,7 +209,7 @@ class StudySearch:
         """Called with the results so far after each batch."""
 
     def _begin(self, X: Any, y: Any) -> _Running:
-        """What this call of ``fit`` needs."""
+        """The state of this call of ``fit``."""
         if self.study is None:
             directory = Path(tempfile.mkdtemp(prefix="paceline-sklearn-")) / "study"
             return _Running(directory, self._own_seed(None), (self._name(), ASKED))

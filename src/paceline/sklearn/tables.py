@@ -29,7 +29,7 @@ _STEPS, _EPOCHS = 4_000, (15, 100)  # of a training: about so many steps, in so 
 
 
 class _TableEstimator(BaseEstimator):  # type: ignore[misc]
-    """What both estimators share; see them."""
+    """The common part of both estimators."""
 
     _study: Study | None
     _directory: Path

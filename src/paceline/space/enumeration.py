@@ -46,11 +46,9 @@ class GridAxis:
         return self._index_of(self.hyperparameter.default)
 
     def _index_of(self, value: Value) -> int:
-        return (
-            self.points.index(value)
-            if self.points is not None
-            else self.hyperparameter.index_of(value)
-        )
+        if self.points is not None:
+            return self.points.index(value)
+        return self.hyperparameter.index_of(value)
 
     def value(self, position: int) -> Value:
         """The value at a position in grid order."""

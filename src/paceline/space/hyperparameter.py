@@ -245,11 +245,9 @@ class Hyperparameter(ABC):
         return json.dumps(self.to_json(), sort_keys=True)
 
     def __eq__(self, other: object) -> bool:
-        return (
-            self._identity == other._identity
-            if isinstance(other, Hyperparameter)
-            else NotImplemented
-        )
+        if isinstance(other, Hyperparameter):
+            return self._identity == other._identity
+        return NotImplemented
 
     def __hash__(self) -> int:
         return hash(self._identity)

@@ -28,7 +28,7 @@ MOST_VARIANTS = 16
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one call of ``build`` used.
+    """The hyperparameters that one call of ``build`` used.
 
     Attributes:
         config: the values of all hyperparameters used while active.

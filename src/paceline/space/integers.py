@@ -103,11 +103,9 @@ class Int(Hyperparameter):
         powers = [low]
         while powers[-1] * step <= high:
             powers.append(powers[-1] * step)
-        return (
-            tuple(powers)
-            if self.sampling == "log"
-            else tuple(high + low - power for power in reversed(powers))
-        )
+        if self.sampling == "log":
+            return tuple(powers)
+        return tuple(high + low - power for power in reversed(powers))
 
     @property
     def num_values(self) -> int:

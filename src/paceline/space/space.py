@@ -121,11 +121,9 @@ class Space:
         return self._by_name.get(name, ())
 
     def __eq__(self, other: object) -> bool:
-        return (
-            self.hyperparameters == other.hyperparameters
-            if isinstance(other, Space)
-            else NotImplemented
-        )
+        if isinstance(other, Space):
+            return self.hyperparameters == other.hyperparameters
+        return NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.hyperparameters)

@@ -117,11 +117,9 @@ def p_value(d: "NDArray[np.float64]", share: float, steady: bool = False) -> flo
 def _half_width(d: "NDArray[np.float64]", share: float, level: float) -> float:
     from scipy.special import stdtrit
 
-    return (
-        math.nan
-        if _is_constant(d)
-        else float(stdtrit(len(d) - 1, 1 - level / 2)) * _error(d, share)
-    )
+    if _is_constant(d):
+        return math.nan
+    return float(stdtrit(len(d) - 1, 1 - level / 2)) * _error(d, share)
 
 
 def _error(d: "NDArray[np.float64]", share: float) -> float:

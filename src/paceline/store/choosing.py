@@ -51,7 +51,7 @@ def study_directory(given: object, name: str = "study") -> Path:
 
 
 def study_handle(directory: Path) -> str | Path:
-    """What another process of this user passes to `study_directory`; it may contain a password."""
+    """The argument of `study_directory` in another process; it may contain a password."""
     url = url_of(directory)
     return directory if url is None else _parsed(url)[0].secret_address_of(url)
 
@@ -70,7 +70,7 @@ def has_study(directory: Path) -> bool:
 
 
 def identity(directory: Path) -> object | None:
-    """What tells a study from one that replaces it; None if there is none."""
+    """Differs between a study and one that replaces it; None if there is none."""
     kind, address = _of_study(directory)
     return kind.identity_of(directory, address)
 

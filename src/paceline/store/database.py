@@ -211,11 +211,9 @@ class StudyStore(RowStore):
         with explained(self._path):
             connection = self._open
             with connection.begin():
-                return (
-                    connection.execute(query, values).all()
-                    if connection.execute(_TABLES).first()
-                    else ()
-                )
+                if connection.execute(_TABLES).first():
+                    return connection.execute(query, values).all()
+                return ()
 
     def _damaged(self, reason: object) -> UnreadableStudy:
         return damaged(self._path, reason)

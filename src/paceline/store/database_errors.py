@@ -28,9 +28,8 @@ def engine_of(path: Path) -> sa.Engine:
 
     The file is created if there is none. Readers use `paceline.store.reading`.
     """
-    whole = (
-        path.absolute()
-    )  # a relative path could begin with "file:", a URI for some builds of SQLite
+    # a relative path could begin with "file:", a URI for some builds of SQLite
+    whole = path.absolute()
     return sa.create_engine(
         "sqlite://",
         creator=partial(sqlite3.connect, whole, timeout=_WRITER_WAITS),
@@ -111,8 +110,7 @@ def newer(path: Path, found: str) -> UnreadableStudy:
     """The error for a study of a newer version; ``found`` is the evidence."""
     return UnreadableStudy(
         f"{path.parent} was written by a newer Paceline ({found}, which this version does not "
-        f"know). "
-        "Install a newer one: pip install --upgrade paceline",
+        "know). Install a newer one: pip install --upgrade paceline",
         NEWER,
     )
 

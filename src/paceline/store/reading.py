@@ -21,9 +21,8 @@ _DATABASE: tuple[str, ...] = ("",)
 # seconds for another program that has locked the database; our writer never locks out readers
 _PATIENCE = 2.0
 _Stamp = tuple[tuple[int, int, int] | None, ...]
-_VERSIONS = slice(
-    18, 20
-)  # of the database's header: the versions for writing and reading; 2 is WAL
+# of the database's header: the versions for writing and reading; 2 is WAL
+_VERSIONS = slice(18, 20)
 
 
 class Reader:

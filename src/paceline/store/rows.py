@@ -1,4 +1,4 @@
-"""What stores in databases have in common: reading rows of events, values and a snapshot."""
+"""The common part of stores in databases: reading rows of events, values and a snapshot."""
 
 import json
 import zlib
@@ -167,8 +167,6 @@ class RowStore(Store):
 
 def missing(first: int, last: int) -> str:
     """The text for missing events."""
-    return (
-        f"event {first:,} is missing"
-        if first == last
-        else f"events {first:,} to {last:,} are missing"
-    )
+    if first == last:
+        return f"event {first:,} is missing"
+    return f"events {first:,} to {last:,} are missing"

@@ -73,7 +73,7 @@ class Store(ABC):
             text: what the user wrote after the name of the store, or the whole URL.
 
         Raises:
-            InvalidInput: it is no address of this store.
+            InvalidInput: it is not an address of this store.
         """
         return text
 
@@ -96,7 +96,7 @@ class Store(ABC):
 
     @classmethod
     def identity_of(cls, directory: Path, address: str) -> object | None:  # noqa: ARG003
-        """What tells a study from one that replaces it; None if there is none."""
+        """Differs between a study and one that replaces it; None if there is none."""
         try:
             return (directory / cls.files[0]).stat().st_ino
         except OSError:

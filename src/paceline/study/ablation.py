@@ -26,9 +26,7 @@ from paceline.study.resume.trust import remembered
 def measure_ablation(
     plan: NetworkPlan, directory: Path, num_pairs: int, observer: Observer | None = None
 ) -> None:
-    """Measures what is missing of a study's ablation; arguments and errors as in
-    `paceline.ablate`.
-    """
+    """Measures what is missing of a study's ablation; see `paceline.ablate`."""
     with writing(directory) as store:
         recorder = Recorder(store, observer)
         attach_callbacks(observer, recorder, directory, plan.budget)
@@ -68,9 +66,8 @@ def _changed(space: Space, start: Configuration, goal: Configuration) -> dict[st
         changed = space.project(values) or space.project(
             {**values, **_values_of_other_variants(space, values, goal)}
         )
-        if (
-            changed is not None and changed.get(name) == goal[name]
-        ):  # otherwise the value is legal only together with the goal's other values
+        # otherwise the value is legal only together with the goal's other values
+        if changed is not None and changed.get(name) == goal[name]:
             found[name] = changed
     return found
 

@@ -76,8 +76,8 @@ class OpenStudy:
     ) -> None:
         """See `paceline.open_study`; the ``callbacks`` are entered here and exited by `close`.
 
-        ``about`` is a name for what is tried, and a text that differs for studies that must not go
-        on as each other.
+        ``about`` is a name for what is tried, and a text that differs for studies that must not
+        continue each other.
         """
         self.directory = study_directory(directory)
         self._began = time.monotonic()
@@ -242,7 +242,7 @@ class OpenStudy:
 
     @property
     def trials(self) -> list[Trial]:
-        """All trials, in the order in which they were asked for."""
+        """All trials, in order of their numbers."""
         return self.record.all_trials()
 
     @property

@@ -39,10 +39,6 @@ class Compiler:
             self._futures[key] = self._pool.submit(program.compile, num_lanes, self.mesh)
         return self._futures[key]
 
-    def is_requested(self, program: Compilable[Any], num_lanes: int) -> bool:
-        """Whether the program was requested for this number of lanes."""
-        return (program, num_lanes) in self._futures
-
     def close(self) -> None:
         """Cancels compilations that have not started, and ends the threads that do not compile."""
         self._pool.shutdown(wait=False, cancel_futures=True)

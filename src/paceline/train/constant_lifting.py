@@ -109,7 +109,7 @@ class LiftedStep:
         body: the step's jaxpr.
         constants: the value of each numbered constant, float64 ``(num_constants,)``.
         arrays: the value of each numbered array.
-        arrays_hash: of the values of all constants that are no scalar floats, numbered or not.
+        arrays_hash: of the values of all constants that are not scalar floats, numbered or not.
         digest: equal for two steps exactly if they are the same program.
         integers: the value of each numbered scalar integer in an equation, int64; they are part of
             the digest, and inputs only of programs for several sizes.
@@ -148,7 +148,7 @@ class _ConstantLifter:
         self.constants: list[float] = []
         self.integers: list[int] = []
         self.arrays: list[np.ndarray] = []
-        self.contents = hashlib.blake2b(digest_size=16)  # of constants that are no scalar floats
+        self.contents = hashlib.blake2b(digest_size=16)  # of constants that are not scalar floats
         self.hash = hashlib.blake2b(digest_size=16)
         self.structure = hashlib.blake2b(digest_size=16)  # the same without sizes
 

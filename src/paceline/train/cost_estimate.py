@@ -19,7 +19,7 @@ class Evaluation:
     """An equation as far as its cost is concerned.
 
     Attributes:
-        reads: its inputs that are no constants.
+        reads: its inputs that are not constants.
         writes: its outputs.
         bodies: of a loop or a condition.
         times: how often these are evaluated; 1 where that is not known.

@@ -11,7 +11,7 @@ _SHARE_OF_FREE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class DeviceFacts:
-    """What is known of the devices that train networks.
+    """Properties of the devices that train networks.
 
     Attributes:
         platform: as in ``jax.default_backend()``.

@@ -35,7 +35,7 @@ _MAX_EXAMPLES = 16  # a structure that needs more changes in many ways
 
 @dataclass(frozen=True, slots=True)
 class KeptStructure:
-    """What is kept of a structure.
+    """The stored knowledge of a structure.
 
     Attributes:
         program: the program of its networks.
@@ -71,7 +71,7 @@ class ExampleFiles:
     def read(
         self, structure: Hashable, program: str, names: tuple[str, ...]
     ) -> KeptStructure | None:
-        """What is kept of a structure; None if there is no file, or none that can be used.
+        """The stored knowledge of a structure; None if there is no file, or none that can be used.
 
         Args:
             structure: what the networks have in common; its ``repr`` must be the same in each
@@ -97,7 +97,7 @@ class ExampleFiles:
     def write(self, structure: Hashable, kept: KeptStructure) -> None:
         """Replaces what is kept of a structure; without examples, or with too many, nothing is.
 
-        A file that cannot be written or removed is no error.
+        A file that cannot be written or removed is not an error.
         """
         path = self._path(structure)
         networks = [[one.numbers, one.constants] for one in kept.examples]
@@ -131,7 +131,7 @@ def _floats(text: str) -> Floats:
 
 
 def _environment() -> tuple[str, ...]:
-    """What steps depend on besides a model and its batches."""
+    """The settings on which steps depend, besides a model and its batches."""
     device = jax.local_devices()[0]
     options = (jax.config.jax_enable_x64, jax.config.jax_threefry_partitionable)  # type: ignore[attr-defined]
     versions = [module.__version__ for module in (jax, jaxlib, keras, np)]

@@ -33,7 +33,7 @@ class FitCallbacks(CallbackCopies):
     def list_of(
         self, model: keras.Model, epochs: int, steps: int | None, more: Sequence[Callback]
     ) -> CallbackList:
-        """What to pass to ``fit`` for each epoch.
+        """The callbacks to pass to ``fit`` for each epoch.
 
         Args:
             model: the model.
@@ -69,7 +69,7 @@ class _Watch(Callback):  # type: ignore[misc]
         self._of = model
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's
-        """Notes who ends the training during an epoch."""
+        """Records which callback ends the training during an epoch."""
         if self._of.stop_training and self._copies.stopped_by is None:
             self._copies.stopped_by = self._watched
 
@@ -107,7 +107,7 @@ class _OneTraining(CallbackList):  # type: ignore[misc]
             self._copies.stop_reason, self._copies.stopped_by = "", None
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Calls nothing: the training may go on; see `end`."""
+        """Calls nothing: the training may continue; see `end`."""
         self._last_logs = logs
         with self._silent(True):
             super().on_train_end(logs)

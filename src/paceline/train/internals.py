@@ -5,9 +5,9 @@
 - ``Model._flatten_layers``: all layers, including nested ones and those of subclassed models.
   Without it a model needs ``fit``. Also methods that ``fit`` calls, to see whether a model
   overrides them.
-- ``Model._clear_losses``: a layer tells its ``add_loss`` tensors by their addresses and can keep
-  those of an earlier trace, where Python may put a tensor of another layer, which then counts
-  twice. Without it a model needs ``fit``.
+- ``Model._clear_losses``: a layer identifies its ``add_loss`` tensors by their addresses and can
+  keep those of an earlier trace. Python may place a tensor of another layer there, which then
+  counts twice. Without it a model needs ``fit``.
 - ``keras.src.backend.common.global_state``: Keras counts the names that it assigns, so that the
   tenth `AUC()` is ``auc_9``, and has no public way to save and restore the counters. Without it
   metrics have other names in each model. ``keras.src.utils.naming.to_snake_case`` gives the name

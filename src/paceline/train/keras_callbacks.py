@@ -194,8 +194,9 @@ class RecordedRates:
 class CallbackCopies:
     """The copies of callbacks that one training has.
 
-    ``restore_best_weights`` of Keras's own ``EarlyStopping`` is carried out by whoever trains, with
-    the variables of epoch `restored_epoch`: then a trial's weights and its score belong together.
+    ``restore_best_weights`` of Keras's own ``EarlyStopping`` is carried out by the training loop,
+    with the variables of epoch `restored_epoch`: then a trial's weights and its score belong
+    together.
 
     Attributes:
         all: the copies.

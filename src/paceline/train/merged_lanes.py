@@ -25,7 +25,7 @@ _INTEGERS = "integers of {}"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MergedLanes(BaseProgram):
-    """What programs whose lanes have sizes of their own have in common.
+    """The common part of programs whose lanes have sizes of their own.
 
     Attributes:
         structure: of its networks.

@@ -55,11 +55,9 @@ def check_model_fits_data(model: keras.Model, batch: Batch, targets: Tree = None
         check_has_loss(model, batch)
     else:
         raise InvalidInput(
-            f"the model returned by build(hp) cannot be trained on this data: "
-            f"{one_line(failure)} Inputs: "
-            f"{_described(batch[0])}; output: {_described(output)}; targets: {_described(target)}; "
-            f"loss: "
-            f"{_loss_of(model) or model.loss!r}",
+            f"the model returned by build(hp) cannot be trained on this data: {one_line(failure)} "
+            f"Inputs: {_described(batch[0])}; output: {_described(output)}; targets: "
+            f"{_described(target)}; loss: {_loss_of(model) or model.loss!r}",
             expected="a model whose inputs, output and loss fit the data",
         ) from failure
 

@@ -78,8 +78,8 @@ def _lifted_floats(traced: Sequence[TracedModel]) -> Numbers:
 def is_always_lifted(value: object) -> bool:
     """Whether a value of a configuration becomes a lifted constant in any case.
 
-    True for floats that are no constants of plain arithmetic and do not become one where a layer or
-    an optimizer computes 1 - v, 1 / v or 1 / (1 - v). A wrong guess costs a compilation and does
+    True for floats that are not constants of plain arithmetic and do not become one where a layer
+    or an optimizer computes 1 - v, 1 / v or 1 / (1 - v). A wrong guess costs a compilation and does
     not change results.
     """
     if not isinstance(value, float) or value in _ARITHMETIC:

@@ -111,11 +111,9 @@ class RowAnalysis:
             env[other] = self._with_axis(value, self._axis(one, other))
 
         def read(one: Any, other: Any, number: int | None) -> AbstractValue:
-            return (
-                self._constant(one.val, other.val, number)
-                if isinstance(other, Literal)
-                else env[other]
-            )
+            if isinstance(other, Literal):
+                return self._constant(one.val, other.val, number)
+            return env[other]
 
         for steps in zip(small.equations, large.equations, strict=True):
             equation = steps[1].equation
@@ -392,8 +390,6 @@ class RowAnalysis:
         if all(value == first for value in settled):
             return first
         kinds, degrees = {value.kind for value in settled}, {value.degree for value in settled}
-        return (
-            AbstractValue(RowDependence.SUM, first.degree)
-            if kinds == {RowDependence.FREE, RowDependence.SUM} and len(degrees) == 1
-            else MIXED
-        )
+        if kinds == {RowDependence.FREE, RowDependence.SUM} and len(degrees) == 1:
+            return AbstractValue(RowDependence.SUM, first.degree)
+        return MIXED

@@ -254,9 +254,8 @@ def _dot(of: Operands) -> bool:
     (left, right), (left_batch, right_batch) = of.param("dimension_numbers")
     if None not in of.ins:
         return (of.ins[0], of.ins[1]) in list(zip(left_batch, right_batch, strict=True))
-    return (
-        of.ins[0] not in left and of.ins[1] not in right
-    )  # a row axis that is not contracted is one of the result
+    # a row axis that is not contracted is one of the result
+    return of.ins[0] not in left and of.ins[1] not in right
 
 
 def _gather(of: Operands) -> bool:

@@ -158,7 +158,7 @@ class TracedModel:
 
     @property
     def arrays_hash(self) -> str:
-        """Of the values of all constants that are no scalar floats, in all parts."""
+        """Of the values of all constants that are not scalar floats, in all parts."""
         return " ".join(part.code.arrays_hash for part in self.parts.values())
 
     def integers(self, name: str) -> np.ndarray:

@@ -41,7 +41,7 @@ def variables_of(model: keras.Model) -> list[Any]:
 
 
 def rate_leaf_of(model: keras.Model) -> int | None:
-    """Which of `variables_of` is the learning rate; None if it is no variable, but a schedule."""
+    """Which of `variables_of` is the learning rate; None if it is a schedule, not a variable."""
     rate = getattr(model.optimizer, "learning_rate", None)
     found = (i for i, variable in enumerate(variables_of(model)) if variable is rate)
     return None if hasattr(model.optimizer, "optimizers") else next(found, None)

@@ -50,7 +50,7 @@ class Hub:
     async def run(self) -> None:
         """Updates the readers until `end`; then sends the last state and waits for its delivery."""
         async with asyncio.TaskGroup() as group:
-            drawing = group.create_task(self._draw_again_and_again())
+            drawing = group.create_task(self._keep_drawing())
             while not self._ending:
                 self._wake.clear()
                 if self._readers:
@@ -87,9 +87,8 @@ class Hub:
                 has_news = await _within(HEARTBEAT_SECONDS, news)
                 if self._ended:
                     return
-                news = (
-                    self._news if has_news else news
-                )  # before sending: events that arrive meanwhile must not be missed
+                # before sending: events that arrive meanwhile must not be missed
+                news = self._news if has_news else news
                 yield self._message if has_news else b":\n\n"
         finally:
             self._readers -= 1
@@ -113,7 +112,7 @@ class Hub:
         if self._head["state"] != before["state"]:
             self._hurry.set()  # for instance it has finished: readers should not wait for that
 
-    async def _draw_again_and_again(self) -> None:
+    async def _keep_drawing(self) -> None:
         while True:
             await self._stale.wait()
             self._stale.clear()

@@ -22,8 +22,9 @@ from starlette.routing import Route
 
 from paceline.report.panels import script, styles
 from paceline.serving.address import Address
-from paceline.serving.connections import CautiousProtocol, backlog, quiet_when_full
+from paceline.serving.connections import CautiousProtocol
 from paceline.serving.guard import Guard
+from paceline.serving.server import serve, server_of
 from paceline.web.hub import Hub
 
 _FOREVER = "private, max-age=31536000, immutable"
@@ -112,29 +113,12 @@ class LivePage:
 
     async def _serving(self) -> None:
         self._loop, self._hub = asyncio.get_running_loop(), Hub(self._directory)
-        self._loop.set_exception_handler(quiet_when_full)
         app = application(self._directory.resolve().name, self._hub, self._address, self._token)
-        config = uvicorn.Config(
-            app,
-            http=CautiousProtocol,
-            ws="none",
-            backlog=backlog(),
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=1,
-        )
-        self._server = uvicorn.Server(config)
+        self._server = server_of(app, CautiousProtocol)
         looking = asyncio.create_task(self._hub.run())
         looking.add_done_callback(self._stop)
         self._begun.set()
-        await self._server.serve(sockets=[self._address.socket])
-        # uvicorn leaves connections open that arrive while it ends: their clients would wait for
-        # answers for as long as this process lives
-        for connection in list(self._server.server_state.connections):
-            connection.transport.abort()
+        await serve(self._server, self._address)
         await looking
 
     def _stop(self, _: object) -> None:
@@ -161,10 +145,8 @@ def application(name: str, hub: Hub, address: Address, token: str | None) -> Sta
         return Response(shell, media_type="text/html")
 
     async def events(_: Request) -> Response:
-        headers = {
-            "Cache-Control": "no-store",
-            "X-Accel-Buffering": "no",
-        }  # the latter for proxies that buffer
+        # X-Accel-Buffering: for proxies that buffer
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(hub.messages(), media_type="text/event-stream", headers=headers)
 
     async def changes(request: Request) -> Response:
@@ -183,13 +165,7 @@ def application(name: str, hub: Hub, address: Address, token: str | None) -> Sta
         body = await asyncio.to_thread(known.packed)
         return Response(body, media_type=known.media_type, headers=headers)
 
-    hosts = frozenset({f"[{address.host}]" if ":" in address.host else address.host.lower()})
-    guard = Middleware(
-        Guard,
-        hosts=hosts if address.is_loopback else None,
-        token=token,
-        cookie=f"paceline-{address.port}",
-    )
+    guard = Middleware(Guard, hosts=address.names, token=token, cookie=f"paceline-{address.port}")
     routes = [
         Route("/", page),
         Route("/events", events),

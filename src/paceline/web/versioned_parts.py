@@ -42,7 +42,7 @@ class VersionedParts:
         return True
 
     def since(self, version: str) -> bytes:
-        """What changed after a version, or everything: gzip JSON of ``version, parts, names``.
+        """The parts that changed after a version, or all: gzip JSON of ``version, parts, names``.
 
         All readers with the same version get the same bytes.
         """

@@ -79,7 +79,7 @@ class NetworkEngine:
         return self._executor is not None and not self._executor.is_idle
 
     def greet(self, facts: LaneFacts) -> None:
-        """Says what this process is."""
+        """Sends what this process is."""
         from paceline.execute.versions import versions
 
         about = {"versions": versions(), "facts": facts.to_json(), "at_once": facts.at_once}

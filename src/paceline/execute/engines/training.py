@@ -70,7 +70,7 @@ class SharedTraining:
 
 
 class ReportedEpochs:
-    """What the study has been told of each trial, so that it is told nothing twice."""
+    """What has been reported to the study of each trial, so that nothing is reported twice."""
 
     def __init__(self) -> None:
         """Nothing was reported."""

@@ -41,7 +41,7 @@ class FunctionActor:
         study: Mapping[str, str],
         memory_limit: int | None,
     ) -> None:
-        """Imports the function; if that fails, the first message says so.
+        """Imports the function; if that fails, the first message has the error.
 
         Args:
             load: imports the function.

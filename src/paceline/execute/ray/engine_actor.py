@@ -106,7 +106,7 @@ class EngineActor:
             if cores:  # of this thread and those that it starts, such as XLA's
                 os.sched_setaffinity(0, cores)
             run_engine(self._inbox, self._say)
-        except BaseException as error:  # the study is told
+        except BaseException as error:  # it is sent to the study
             self._outbox.put(error)
 
     def _say(self, message: Message) -> None:

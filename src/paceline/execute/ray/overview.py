@@ -60,7 +60,7 @@ def overview(address: str = "auto") -> list[NodeOverview]:
 
 
 def _described() -> list[Mapping[str, Any]]:
-    """What each worker says of itself; nothing but its kind if it does not answer."""
+    """The overview of each worker; its kind only if it does not respond."""
     ray = ray_module()
     asked = []
     for one in ray.util.list_named_actors(all_namespaces=True):

@@ -159,7 +159,7 @@ class StudyClient:
             if status in (502, 503, 504):  # a proxy whose server is away
                 raise http.client.HTTPException(f"it answers {status} {response.reason}")
             raise InvalidInput(
-                f"what answers at {self._address.url} is no study's server ({status} "
+                f"what answers at {self._address.url} is not the server of a study ({status} "
                 f"{response.reason})",
                 expected="the address that the study has printed, or that of a tunnel to it",
             )

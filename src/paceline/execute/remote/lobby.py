@@ -1,4 +1,4 @@
-"""The workers that have joined a study: who is there, who was lost, and who is free."""
+"""The workers that have joined a study: present, lost, and free ones."""
 
 import secrets
 import threading
@@ -16,20 +16,20 @@ Greet = Callable[[JoinedWorker], None]
 
 
 class Lobby:
-    """Workers join here, by the server's thread, and are taken, by the study's.
+    """The joined workers: added by the server's thread, taken by the study's.
 
-    A worker gets the work as soon as it has asked for its first message, which needs the key that
-    it has just been given: so a recorded request to join is useless to somebody who repeats it. It
-    can be taken when it has answered.
+    A worker gets the work with its first request for messages, which needs the key that it has just
+    been given, so that repeating a recorded request to join is useless. It can be taken once it has
+    responded.
 
     Attributes:
-        is_over: whether the study has ended: workers that ask are told so.
+        is_over: whether the study has ended, which is the response to every further request.
     """
 
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, lease: float = LEASE_SECONDS
     ) -> None:
-        """Nobody is there.
+        """A lobby without workers.
 
         Args:
             clock: in seconds, never set back.
@@ -145,13 +145,13 @@ class Lobby:
             return ready
 
     def changed(self) -> None:
-        """Tells the study that something has changed."""
+        """Notifies the study of a change."""
         self._on_change()
 
     # -- the end of the study
 
     def finish(self) -> None:
-        """The study has ended: whoever asks is told so."""
+        """Ends the study: further requests get that as their response."""
         self.is_over = True
         self.close()
 
@@ -171,4 +171,4 @@ class Lobby:
 
 
 def _nothing() -> None:
-    """Nobody wants to know."""
+    """Does nothing."""

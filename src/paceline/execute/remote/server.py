@@ -42,8 +42,9 @@ from paceline.execute.remote.signing import (
 )
 from paceline.execute.versions import differences, versions
 from paceline.serving.address import Address
-from paceline.serving.connections import PatientProtocol, backlog, quiet_when_full
+from paceline.serving.connections import PatientProtocol
 from paceline.serving.guard import Guard
+from paceline.serving.server import serve, server_of
 
 POLL_SECONDS = 2.5
 """How long a request for messages waits for one; it is also the worker's sign of life."""
@@ -113,27 +114,11 @@ class StudyServer:
 
     async def _serving(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._loop.set_exception_handler(quiet_when_full)
-        config = uvicorn.Config(
-            self._application(),
-            http=PatientProtocol,
-            ws="none",
-            backlog=backlog(),
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=1,
-            timeout_keep_alive=60,
-        )
-        self._server = uvicorn.Server(config)
+        self._server = server_of(self._application(), PatientProtocol, keep_alive_seconds=60)
         ticking = asyncio.create_task(self._tick())
         self._begun.set()
-        await self._server.serve(sockets=[self._address.socket])
+        await serve(self._server, self._address)
         ticking.cancel()
-        for connection in list(self._server.server_state.connections):
-            connection.transport.abort()
 
     async def _tick(self) -> None:
         """Looks for lost workers, unless this thread has been late itself."""
@@ -160,11 +145,7 @@ class StudyServer:
     # -- requests
 
     def _application(self) -> Starlette:
-        host = self._address.host
-        hosts = frozenset({f"[{host}]" if ":" in host else host.lower()})
-        guard = Middleware(
-            Guard, hosts=hosts if self._address.is_loopback else None, token=None, cookie=""
-        )
+        guard = Middleware(Guard, hosts=self._address.names, token=None, cookie="")
         handlers = {
             "/join": self._join,
             "/{key}/receive": self._receive,

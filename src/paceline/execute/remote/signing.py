@@ -1,4 +1,4 @@
-"""Signed requests and answers, by which a study and its workers prove that they know the token.
+"""Signed requests and answers, which prove that a study and its workers have the token.
 
 The token itself is never sent. A request carries a random nonce and the SHA-256 of its body, and
 an HMAC-SHA256 of both with the token as its key; an answer is signed together with the nonce of its
@@ -75,7 +75,7 @@ def request_headers(token: str, path: str, body: bytes) -> dict[str, str]:
 
 
 def is_signed_request(token: str, path: str, headers: Mapping[str, str]) -> bool:
-    """Whether a request was made by somebody who knows the token.
+    """Whether a request is signed with the token.
 
     Its body has to be compared with the digest when it has arrived.
     """
@@ -89,7 +89,7 @@ def sign_answer(token: str, nonce: str, status: int, body: bytes) -> str:
 
 
 def is_signed_answer(token: str, nonce: str, status: int, body: bytes, signature: str) -> bool:
-    """Whether an answer was made by somebody who knows the token, for this request."""
+    """Whether a response to this request is signed with the token."""
     return _same(signature, sign_answer(token, nonce, status, body))
 
 

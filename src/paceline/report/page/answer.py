@@ -49,11 +49,9 @@ def _of_search(summary: Summary) -> list[str]:
 def _of_final(summary: Summary) -> list[str]:
     """The result of the final, once it has ended."""
     final, verdict = summary.record.final, verdict_of(summary.record)
-    return (
-        []
-        if final is None or final.winner is None or verdict is None
-        else said(verdict, summary.record)
-    )
+    if final is None or final.winner is None or verdict is None:
+        return []
+    return said(verdict, summary.record)
 
 
 def _nothing(summary: Summary) -> str:

@@ -190,7 +190,7 @@ def _cell(cell: object, index: int) -> str:
     shown, key = (cell.shown, cell.key) if isinstance(cell, Cell) else (cell, None)
     if isinstance(shown, float):
         key, shown = shown if math.isfinite(shown) else None, words.number(shown)
-    elif isinstance(key, float) and _says(str(shown), key):
+    elif isinstance(key, float) and _shows_number(str(shown), key):
         key = None
     kind = _RIGHT if _is_number(cell) else ""
     sort = (
@@ -212,7 +212,7 @@ def _is_number(cell: object) -> bool:
     return isinstance(cell, float | int) and not isinstance(cell, bool)
 
 
-def _says(shown: str, key: float) -> bool:
+def _shows_number(shown: str, key: float) -> bool:
     """Whether the page's script reads this number from the text: it needs no key then."""
     try:
         return math.isclose(float(shown), key, rel_tol=1e-3)

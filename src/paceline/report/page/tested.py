@@ -242,14 +242,17 @@ def _worst(tested: Tested) -> Iterator[str]:
         listed = "".join(_picture(tested, shown[at], place) for at, place in wrong)
         yield f'<ul class="examples">{listed}</ul>'
         return
-    rows = [[int(tested.rows[place]), _said(tested, place)] for _, place in wrong[:_LISTED_WORST]]
+    rows = [
+        [int(tested.rows[place]), _prediction_text(tested, place)]
+        for _, place in wrong[:_LISTED_WORST]
+    ]
     yield table(
         ["row", "what happened"], rows, caption="Rows of the test part that were predicted worst"
     )
 
 
 def _picture(tested: Tested, source: str, place: int) -> str:
-    said, row = text(_said(tested, place)), f"row {tested.rows[place]:,}"
+    said, row = text(_prediction_text(tested, place)), f"row {tested.rows[place]:,}"
     return (
         f'<li><img src="{source}" alt="{row}: {said}" width="96" height="96">{said}<br>'
         f'<span class="soft">{row}</span></li>'
@@ -260,7 +263,7 @@ def _is_wrong(tested: Tested, place: int) -> bool:
     return bool(tested.truth[place] != tested.predicted[place])
 
 
-def _said(tested: Tested, place: int) -> str:
+def _prediction_text(tested: Tested, place: int) -> str:
     if tested.task == "regression":
         both = (tested.truth[place], tested.predicted[place])
         true, said = (", ".join(words.number(float(value)) for value in values) for values in both)

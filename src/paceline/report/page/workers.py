@@ -11,7 +11,7 @@ _SHOWN_TRIALS = 8
 
 
 def panel(summary: Summary) -> Panel | None:
-    """What each worker does and has done; None if all trials ran in the study's own process."""
+    """The trials of each worker; None if all trials ran in the study's own process."""
     of_worker: dict[str, list[Trial]] = {}
     for trial in summary.record.all_trials():
         if trial.worker is not None:

@@ -117,11 +117,9 @@ class Coordinates:
     def every(self) -> Array | None:
         """Coordinates of every configuration, if there are few; else None."""
         size = self.space.size()
-        return (
-            np.array([self.space.encode(c) for c in self.space.grid()])
-            if size is not None and size <= _FEW
-            else None
-        )
+        if size is not None and size <= _FEW:
+            return np.array([self.space.encode(c) for c in self.space.grid()])
+        return None
 
     def rows(self, configs: Iterable[Configuration]) -> Array:
         """Coordinates Z of configurations, shape [m, d]; cached by object."""

@@ -102,6 +102,5 @@ def _expected(
     return (
         means,
         "the trials with the best expected scores under a model of all trials, which need not be "
-        "those with the "
-        "best scores",
+        "those with the best scores",
     )

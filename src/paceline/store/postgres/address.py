@@ -158,7 +158,7 @@ def _seconds(text: str, wait: str) -> float:
     except ValueError:
         found = math.nan
     if not 0 <= found < math.inf:
-        raise _refused(text, "has a wait= that is no number of seconds", "For example: wait=60")
+        raise _refused(text, "has a wait= that is not a number of seconds", "For example: wait=60")
     return found
 
 

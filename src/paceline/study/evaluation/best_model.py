@@ -45,7 +45,7 @@ class BestModel:
         """Trains, tests and keeps what is missing."""
         best, models, test_part = self._record.best, self._plan.models, self._plan.test_part
         remove_unfinished(self._directory, (MODEL, PREDICTIONS))
-        if best is None or models is None or test_part is None or self._is_there(best, test_part):
+        if best is None or models is None or test_part is None or self._is_made(best, test_part):
             return
         known = self._recorder.best_model
         if (
@@ -68,7 +68,7 @@ class BestModel:
         asked = self._plan.settings.evaluation.refit
         return self._record.final_is_current if asked is None else asked
 
-    def _is_there(self, best: Trial, test_part: TestPart) -> bool:
+    def _is_made(self, best: Trial, test_part: TestPart) -> bool:
         """Whether this trial's model is kept and tested, and has its file where it can have one."""
         known, tested = self._recorder.best_model, self._record.tested
         has_file = not fault_of(self._directory / MODEL, known)
@@ -137,7 +137,7 @@ def write_keras(
         directory: that of the study.
         sample: returns ``(x, y)`` of a few rows, on which the saved and the original model must
             agree.
-        about: description stored in the file as `ABOUT`, for those who load it elsewhere.
+        about: description stored in the file as `ABOUT`, for use elsewhere.
 
     Returns:
         What to record about the file, and sentences for the user.
@@ -169,7 +169,7 @@ def write_keras(
 
 
 def file_notes(model: Any) -> Sequence[str]:
-    """What is known about ``best.keras`` before the search, from a model that is not trained."""
+    """Notes about ``best.keras`` before the search, from a model that is not trained."""
     from paceline.train.saving import CannotSave, check_savable
 
     try:
@@ -184,7 +184,7 @@ def no_file(reason: str) -> str:
 
 
 def file_needs(needs: "LoadRequirements") -> Sequence[str]:
-    """What loading the file requires; empty where it can be loaded anywhere."""
+    """Requirements for loading the file, as sentences; empty if there are none."""
     if needs.is_nothing:
         return []
     names, modules = ", ".join(needs.objects), ", ".join(needs.modules)

@@ -130,7 +130,7 @@ def winner_of(record: Record) -> tuple[int, str]:
 
 
 def judged(record: Record) -> "Verdict":
-    """What can be claimed from the final so far; computed once for the same measurements."""
+    """The verdict on the final so far; computed once for the same measurements."""
     final, asked = record.final, record.settings.evaluation
     measured = None if final is None else (final.finalists, final.scores)
     key = (measured, len(record.trials), asked.prefer, asked.is_strict)

@@ -82,15 +82,15 @@ def size_of(record: Record, plan: Plan, order: Sequence[int], seconds_left: floa
         seconds_left: of a time budget; None for no limit.
     """
     trials = record.all_trials()
-    rooms = [] if seconds_left is None else [_limit_of_time(record, trials, seconds_left)]
+    limits = [] if seconds_left is None else [_limit_of_time(record, trials, seconds_left)]
     wanted, whole = plan.settings.evaluation.num_pairs, _first(record, order, MOST_FINALISTS)
     if not plan.settings.evaluation.is_automatic:
-        pairs = min([wanted, *(math.floor(room.pairs(whole)) for room in rooms)])
+        pairs = min([wanted, *(math.floor(limit.pairs(whole)) for limit in limits)])
         return _given_size(whole, pairs, wanted)
-    rooms += _limits_of_search(record, plan, trials)
+    limits += _limits_of_search(record, plan, trials)
     for count in range(len(whole), 0, -1):
         finalists = _first(record, order, count)
-        pairs = min([wanted, *(math.floor(room.pairs(finalists)) for room in rooms)])
+        pairs = min([wanted, *(math.floor(limit.pairs(finalists)) for limit in limits)])
         if pairs >= _FEWEST_AUTOMATIC:
             return Size(tuple(finalists), pairs, _uncertainty(record, whole, finalists, pairs))
     return Size((), 0, (_too_expensive(record, whole),))
@@ -123,31 +123,25 @@ def _limits_of_search(record: Record, plan: Plan, trials: Sequence[Trial]) -> li
         len({program[trial.number] for trial in own if trial.measurements}) * splits.sizes_of_search
     )
 
-    def room(of_epoch: Callable[[Trial], float]) -> _CostLimit:
+    def limit_of(of_epoch: Callable[[Trial], float]) -> _CostLimit:
         spent = sum(of_epoch(trial) * len(trial.measurements) * times for trial in own)
         return _CostLimit(
             spent, {trial.number: of_epoch(trial) * epochs_of(trial) for trial in trials}, refit
         )
 
-    def with_programs(room: _CostLimit, seconds: float, compiled: float, extra: int) -> _CostLimit:
+    def with_programs(of: _CostLimit, each: float, compiled: float, extra: int) -> _CostLimit:
         return _CostLimit(
-            room.limit + compiled, room.training, refit, seconds * splits.sizes, extra, program
+            of.limit + compiled, of.training, refit, each * splits.sizes, extra, program
         )
 
-    epochs = room(lambda _: 1.0)
+    epochs = limit_of(lambda _: 1.0)
     if not plan.settings.search.ordered:
-        seconds, spent = (
-            room(_seconds_of_epoch(trials, times)),
-            [one.seconds for one in record.compilations],
-        )
+        seconds = limit_of(_seconds_of_epoch(trials, times))
+        spent = [one.seconds for one in record.compilations]
         each = statistics.fmean(spent) if spent else 0.0
         return [epochs, seconds, with_programs(seconds, each, sum(spent), extra=1 if refit else 0)]
-    work = room(_work_of_epoch(trials))
-    return [
-        epochs,
-        work,
-        with_programs(work, COMPILING / _rows(record), num_programs * COMPILING / _rows(record), 0),
-    ]
+    work, each = limit_of(_work_of_epoch(trials)), COMPILING / _rows(record)
+    return [epochs, work, with_programs(work, each, num_programs * each, 0)]
 
 
 def _limit_of_time(record: Record, trials: Sequence[Trial], left: float) -> _CostLimit:
@@ -225,13 +219,12 @@ def _uncertainty(
 def _too_expensive(record: Record, whole: Sequence[int]) -> str:
     return (
         f"There is no final, {_NO_FINAL}: {_FEWEST_AUTOMATIC} fresh trainings of one finalist "
-        f"would take more than the "
-        f"search did. {_larger(record, whole)}"
+        f"would take more than the search did. {_larger(record, whole)}"
     )
 
 
 def _larger(record: Record, whole: Sequence[int]) -> str:
-    """What a final with a given number of pairs would cost."""
+    """The cost of a final with a given number of pairs, as a sentence."""
     trials = record.all_trials()
     epochs = STANDARD_PAIRS * sum(epochs_of(record.trials[number]) for number in whole)
     searched = _trainings(trials) * sum(

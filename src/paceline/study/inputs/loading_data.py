@@ -5,8 +5,9 @@ from typing import Any
 
 from paceline.core import InvalidInput
 from paceline.core.events import Json
-from paceline.data import Dataset, Stream, load
+from paceline.data import Dataset, Stream
 from paceline.data.batch_loading import LoadingOptions
+from paceline.data.loading import load_dataset
 from paceline.data.opening import opened
 from paceline.data.records import RULE
 from paceline.networks import BuiltInNetwork
@@ -57,10 +58,7 @@ def load_data(
         texts="sequences" if reads_tokens else "tfidf",
         texts_alone=reads_tokens,
     )
-    found: Dataset | Stream = load(
-        data, seed=seed, **of_load, _rule=rule_of(recorded), _loading=loading
-    )
-    return found
+    return load_dataset(data, seed=seed, **of_load, rule=rule_of(recorded), loading=loading)
 
 
 def open_validation(

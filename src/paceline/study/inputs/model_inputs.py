@@ -45,8 +45,8 @@ def model_rows(preparation: Mapping[str, Json] | None, x: Any) -> Any:
         preparation: as the study recorded it.
         x: rows as they were passed to the study: a data frame of the table's columns, or arrays.
 
-    Texts in a column of numbers, and what is no date in a column of dates, are treated as missing,
-    with a `StudyWarning`.
+    Texts in a column of numbers, and anything but dates in a column of dates, are treated as
+    missing, with a `StudyWarning`.
 
     Raises:
         InvalidInput: they do not fit the study's data, or the study did not record their
@@ -78,7 +78,7 @@ def model_rows(preparation: Mapping[str, Json] | None, x: Any) -> Any:
 
 
 def about_model(preparation: Mapping[str, Json]) -> dict[str, Json]:
-    """Describes the inputs and outputs of a study's model, for people who have only the file.
+    """Describes the inputs and outputs of a study's model, for users who have only the file.
 
     ``row`` has an entry for each number of a table's row, in their order; ``classes`` one for each
     output.

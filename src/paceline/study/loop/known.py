@@ -1,4 +1,4 @@
-"""What the search knows when it decides: trials and space, without unprocessed results."""
+"""The state on which the search decides: trials and space, without unprocessed results."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from paceline.study.record.record import Record
 
 
 def known_trial(trial: Trial, queue: ArrivalQueue) -> Trial:
-    """The trial as the search knows it: one in flight is running, with its processed epochs."""
+    """The trial without unprocessed results; one in flight is running."""
     if trial.number not in queue:
         return trial
     measured = trial.measurements[: queue.epoch(trial.number)]
@@ -26,7 +26,7 @@ class KnownSpace:
         self._space, self._num_known = Space(), 0
 
     def now(self) -> Space:
-        """The space as the search knows it now."""
+        """The space without unprocessed changes."""
         if self._record.moved:  # earlier trials are not of the earlier spaces
             return self._record.space
         spaces = self._record.spaces

@@ -31,7 +31,7 @@ from paceline.study.record.recorder import Recorder
 # learn.
 _MOST_AHEAD = 4096
 _AHEAD = 64  # the same where only time limits the study, or a schedule decides
-# More are proposed once this fraction (1 / _TOGETHER) of the trials that may be in flight is free.
+# More are proposed once this part (1 / _TOGETHER) of the trials that may be in flight is free.
 _TOGETHER = 4
 # There, a free place is an idle worker, unless all trials run to their end: some are then proposed
 # ahead, see `default_schedule.in_flight_of_function`.
@@ -239,40 +239,41 @@ class Search:
         """Adds a trial to those in flight; it is submitted next."""
         done = self._standings[number].epoch if number in self._standings else 0
         # in virtual time, an epoch takes time in proportion to its steps
-        rows = (
-            1
-            if self._plan.is_define_by_run
-            else self._record.trials[number].config.get("batch_size", 1)
-        )
-        steps = 1.0 / float(rows)
+        config = {} if self._plan.is_define_by_run else self._record.trials[number].config
+        steps = 1.0 / float(config.get("batch_size", 1))
         self._queue.enter(number, done, (self._rung_after(number, done) - done) * steps)
 
     # -- proposals
 
     def _left(self) -> float:
         """Number of trials that may still be proposed."""
+        if self.exhausted:
+            return 0
         limit = self._plan.budget.trials
-        return (
-            0 if self.exhausted else math.inf if limit is None else limit - len(self._record.trials)
-        )
+        return math.inf if limit is None else limit - len(self._record.trials)
 
     def _wanted(self) -> int:
+        """Number of trials to propose now."""
+        budget = self._plan.budget
         if not self._tracks_results:
-            wait = self._executor.num_waiting > 0
-            ahead = (
-                _MOST_AHEAD
-                if self._plan.budget.seconds is None or self._plan.budget.trials is not None
-                else _AHEAD
-            )
-            return 0 if wait else int(min(self._left(), ahead))
-        few = self._strategy.learns or self._plan.is_define_by_run
-        window = self._in_flight if few else max(_AHEAD, self._in_flight)
-        together = _TOGETHER
-        if self._plan.is_define_by_run:
-            is_ahead = self._strategy.learns and isinstance(self._schedule, Full)
-            together = _TOGETHER_AHEAD if is_ahead else _TOGETHER_OF_FUNCTION
+            if self._executor.num_waiting:
+                return 0
+            is_timed = budget.seconds is not None and budget.trials is None
+            return int(min(self._left(), _AHEAD if is_timed else _MOST_AHEAD))
+        is_limited = self._strategy.learns or self._plan.is_define_by_run
+        window = self._in_flight if is_limited else max(_AHEAD, self._in_flight)
         free = window - len(self._queue)
-        return int(min(self._left(), free)) if free >= max(1, window // together) else 0
+        if free < max(1, window // self._together):
+            return 0
+        return int(min(self._left(), free))
+
+    @property
+    def _together(self) -> int:
+        """Which part of the trials in flight (1 / n) has to be free before more are proposed."""
+        if not self._plan.is_define_by_run:
+            return _TOGETHER
+        is_ahead = self._strategy.learns and isinstance(self._schedule, Full)
+        return _TOGETHER_AHEAD if is_ahead else _TOGETHER_OF_FUNCTION
 
     def _ask(self) -> None:
         wanted = self._wanted()
@@ -333,7 +334,7 @@ class Search:
         self._recorder.store(events, values)
 
     def _history(self) -> History:
-        """What the strategy may know: the results processed so far."""
+        """The information for the strategy: the results processed so far."""
         if not self._strategy.learns:
             return History(self._tried)
         trials = [known_trial(trial, self._queue) for trial in self._record.observed()]

@@ -224,9 +224,8 @@ class Session:
         if left is None or left > 0:
             self._warn_of_small_budget()
             return False
-        return (
-            self._search.has_result or self._search.is_over
-        )  # a budget that is too small still runs one trial
+        # a budget that is too small still runs one trial
+        return self._search.has_result or self._search.is_over
 
     def _warn_of_small_budget(self) -> None:
         seconds = self._plan.budget.seconds

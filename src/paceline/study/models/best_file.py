@@ -9,7 +9,7 @@ from paceline.store.files import checksum
 
 
 def fault_of(path: Path, known: Mapping[str, Json] | None) -> str:
-    """What is wrong with the file of the best model, as the end of a sentence; else empty.
+    """The fault of the file of the best model, as the end of a sentence; empty if there is none.
 
     Args:
         path: that of the file.
@@ -19,7 +19,7 @@ def fault_of(path: Path, known: Mapping[str, Json] | None) -> str:
     if not mirror.fetched(path).exists():
         return "is missing"
     if not path.is_file():
-        return "is no file"
+        return "is not a file"
     stored = known.get("keras", {}).get("crc32") if known else None
     try:
         found = stored if stored is None else checksum(path)

@@ -46,9 +46,7 @@ _AUTO = ("search", "schedule", "final")
 
 
 def without_open(given: Mapping[str, Any], existing: Existing | None) -> dict[str, Any]:
-    """The given arguments, without those that leave the choice to the existing study or
-    Paceline.
-    """
+    """The given arguments but those that leave the choice to the study or to Paceline."""
     return {
         name: value
         for name, value in given.items()

@@ -16,7 +16,7 @@ from paceline.study.resume.existing import Existing
 
 @dataclass(frozen=True)
 class GivenToFit:
-    """What is given to each training of a network, as to ``fit``.
+    """Arguments of each training of a network, as of ``fit``.
 
     Attributes:
         class_weight: weight of each class as in the settings, or by class index once the data are

@@ -81,7 +81,7 @@ def discover_space(definition: Definition, parts: Split | StreamParts) -> Discov
         )
     if not any(h.num_values != 1 for h in found.space):
         raise InvalidInput(
-            "build(hp) asks for no hyperparameter that varies",
+            "build(hp) defines no hyperparameter that varies",
             expected="at least one, such as hp.Float('learning_rate', 1e-4, 1e-1, sampling='log')",
         )
     changed, structural = (_changed([(c, both[i]) for c, both in outlines]) for i in (0, 1))

@@ -104,8 +104,7 @@ class Division:
         )
         return (
             f"No other folds can be drawn of {plain_name_of(folds)}, so the final trains on those "
-            f"of the search, "
-            f"with fresh seeds.{fix}"
+            f"of the search, with fresh seeds.{fix}"
         )
 
 

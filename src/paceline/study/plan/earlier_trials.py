@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import optuna
 
 Earlier: TypeAlias = "str | os.PathLike[str] | optuna.Study | None"
-"""What may be passed as ``learn_from``."""
+"""The argument ``learn_from``."""
 
 Source = tuple[tuple[Configuration, float], ...]
 """Configurations and their losses, which are to be minimised."""

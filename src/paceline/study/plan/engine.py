@@ -200,11 +200,9 @@ class Engine:
 
     def _data(self, parts: Sequence[Parts] | None) -> Any:
         """The data of these splits; None: those of the study's own split."""
-        return (
-            training_data(self.parts, self.definition.class_weight)
-            if parts is None
-            else self._pooled(parts)
-        )
+        if parts is None:
+            return training_data(self.parts, self.definition.class_weight)
+        return self._pooled(parts)
 
     def _pooled(self, parts: Sequence[Parts]) -> "Sequence[PooledData]":
         """The data of each split; splits of one size share an array, and so their programs."""

@@ -202,7 +202,7 @@ def created(settings: Settings, name: str, fingerprint: str = "") -> StudyCreate
     Args:
         settings: the settings.
         name: of what is tuned.
-        fingerprint: differs for studies that must not go on as each other; empty for its kind.
+        fingerprint: differs for studies that must not continue each other; empty for its kind.
     """
     objective = settings.objective
     if objective is None:

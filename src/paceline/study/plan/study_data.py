@@ -20,10 +20,11 @@ import numpy as np
 from paceline import networks
 from paceline.core import InvalidInput, checks
 from paceline.core.events import Json
-from paceline.data import Dataset, Split, Stream, split, targets, weights
+from paceline.data import Dataset, Split, Stream, targets, weights
 from paceline.data.folds import GivenFolds
 from paceline.data.preparation import How
 from paceline.data.records import RULE
+from paceline.data.splits import split_with
 from paceline.data.targets import TargetScale
 from paceline.data.trees import map_leaves, take
 from paceline.settings.training import TrainingSettings
@@ -76,13 +77,13 @@ def study_data(definition: Definition) -> StudyData:
     kept = None if definition.recorded is None else definition.recorded.get("preparation")
     probe = _Probe(definition)
     dataset, class_notes = (dataset, ()) if rule < RULE else _with_classes(dataset, probe, kept)
-    divided = split(
+    divided = split_with(
+        _how(dataset, definition, rule),
         dataset,
         validation=definition.validation,
         seed=definition.seed,
         shuffle=definition.data_options.get("shuffle", True),
         batch_rows=_batch_rows(definition),
-        _how=_how(dataset, definition, rule),
         keep_groups=definition.folds is None,  # otherwise the folds do
     )
     notes = (*dataset.notes, *class_notes, *divided.notes)
@@ -96,8 +97,7 @@ def study_data(definition: Definition) -> StudyData:
         notes = (
             *notes,
             f"The preparation is not part of the models, which have a {own} of their own: their "
-            f"rows are "
-            "those that study.prepare(x) gives.",
+            "rows are those that study.prepare(x) gives.",
         )
     preparation = _to_json(divided, scale, always, own is None)
     definition = replace(definition, build=build_for_target(definition.build, preparation))
@@ -141,11 +141,9 @@ def _to_json(
 
 def _classes(dataset: Dataset) -> list[Json]:
     """The classes in the order of their numbers, as plain types; whole numbers as strings."""
-    return (
-        [False, True]
-        if dataset.are_bools and dataset.num_classes == 2
-        else list(dataset.class_names)
-    )
+    if dataset.are_bools and dataset.num_classes == 2:
+        return [False, True]
+    return list(dataset.class_names)
 
 
 @dataclass
@@ -203,9 +201,7 @@ def _batch_rows(definition: Definition) -> int:
 
 def _class_weight(definition: Definition, parts: Split, rule: int) -> dict[int, float] | None:
     given = weights.plain(definition.class_weight)
-    if rule < RULE and isinstance(
-        given, Mapping
-    ):  # weights were given by the number of a class in the targets
+    if rule < RULE and isinstance(given, Mapping):  # by the number of a class in the targets
         return {int(number): weight for number, weight in given.items()}
     return weights.by_number(given, parts.dataset, parts.y_train)
 
@@ -219,9 +215,8 @@ def _with_classes(
     width = _kept_width(kept) if kept is not None else _num_outputs(dataset, probe)
     if width is None or width <= max(dataset.class_values):
         return dataset, ()
-    listed = ", ".join(map(str, dataset.class_values[:10])) + (
-        ", ..." if len(dataset.class_values) > 10 else ""
-    )
+    listed = ", ".join(map(str, dataset.class_values[:10]))
+    listed += ", ..." if len(dataset.class_values) > 10 else ""
     note = f"Classes {listed} stay as they are: the network has {width} outputs."
     return targets.keep_values(dataset, width), (note,)
 
@@ -252,11 +247,9 @@ def _target_scale(
     given = None if given is None else checks.flag("scale_target", given, also=", or nothing")
     if kept is not None:
         known = kept.get("target")
-        return (
-            (None, False, ())
-            if known is None
-            else (TargetScale.from_json(known), known["always"], ())
-        )
+        if known is None:
+            return None, False, ()
+        return TargetScale.from_json(known), known["always"], ()
     name = parts.dataset.target_name
     scale = targets.scale_of(parts.y_train) if parts.dataset.task == "regression" else None
     if scale is None and given:
@@ -266,7 +259,7 @@ def _target_scale(
         )
     if scale is None or given is False or not (given or targets.is_far(scale)):
         return None, False, ()
-    found = _goes_with(parts, probe, scale, given is True)
+    found = _usable_scale(parts, probe, scale, given is True)
     about = (
         f"The target {name} (mean {_formatted(scale.shift)}, standard deviation "
         f"{_formatted(scale.scale)})"
@@ -280,14 +273,14 @@ def _target_scale(
     moved = f"(y - {_formatted(found.shift)})" if np.any(found.shift) else "y"
     note = (
         f"{about} is learnt as {moved} / {_formatted(found.scale)}; scores, metrics and the model "
-        f"are "
-        f"in its own unit. "
-        "Whoever trains one of the configurations elsewhere has to scale it alike."
+        "are in its own unit. To train a configuration elsewhere, scale the target in the same way."
     )
     return found, given is True, (note,)
 
 
-def _goes_with(parts: Split, probe: _Probe, scale: TargetScale, always: bool) -> TargetScale | str:
+def _usable_scale(
+    parts: Split, probe: _Probe, scale: TargetScale, always: bool
+) -> TargetScale | str:
     """The scale with which the default configuration can learn the target, or why it cannot.
 
     Raises:
@@ -299,11 +292,8 @@ def _goes_with(parts: Split, probe: _Probe, scale: TargetScale, always: bool) ->
     if model is None:
         return ""
     rows = np.arange(min(_PROBED_ROWS, len(parts.y_train)))
-    x, y, own = (
-        take(parts.x_train, rows),
-        parts.y_train[rows],
-        target_scaling.AffineScale(scale.shift, scale.scale),
-    )
+    x, y = take(parts.x_train, rows), parts.y_train[rows]
+    own = target_scaling.AffineScale(scale.shift, scale.scale)
     try:
         reason = target_scaling.scaling_obstacle(model, x, y)
         found = reason or own if always else target_scaling.choose_scale(model, own, x, y)
@@ -313,11 +303,9 @@ def _goes_with(parts: Split, probe: _Probe, scale: TargetScale, always: bool) ->
         raise InvalidInput(
             f"scale_target is True and {reason}", expected="a model that can learn a scaled target"
         )
-    return (
-        found
-        if isinstance(found, str)
-        else TargetScale(np.asarray(found.shift), np.asarray(found.scale))
-    )
+    if isinstance(found, str):
+        return found
+    return TargetScale(np.asarray(found.shift), np.asarray(found.scale))
 
 
 def _formatted(numbers: Any) -> str:

@@ -194,9 +194,7 @@ def fix(
 def _fixed_values(
     build: Callable[[HyperParameters], Any], given: Mapping[str, Any]
 ) -> dict[str, Value]:
-    """Legal values of hyperparameters that ``build`` asks for, by default or with earlier
-    values.
-    """
+    """Legal values of hyperparameters that ``build`` uses, by default or with earlier values."""
     choose_backend()
     from paceline.train.isolation import GlobalState
 
@@ -228,7 +226,7 @@ def legal_values(space: Space, given: Mapping[str, Any]) -> dict[str, Value]:
         if name not in space:
             fix = did_you_mean(name, space.names)
             raise InvalidInput(
-                f"{name!r} is no hyperparameter",
+                f"{name!r} is not a hyperparameter",
                 expected=f"one of {', '.join(space.names)}",
                 fix=fix,
             )
@@ -254,9 +252,8 @@ def legal_value(hyperparameter: Hyperparameter, given: Any) -> Value:
             continue
         if hyperparameter.admits(value):
             return hyperparameter.legal(value)
-    return hyperparameter.legal(
-        _parsed_number(given)
-    )  # raises; a typed number is reported as a number
+    # raises the error, in which a typed number is a number
+    return hyperparameter.legal(_parsed_number(given))
 
 
 def _parsed_bool(text: str) -> bool:

@@ -34,7 +34,7 @@ def run_file(path: Path, expected: str) -> ModuleType:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise InvalidInput(f"{path} is no Python file", expected=expected)
+        raise InvalidInput(f"{path} is not a Python file", expected=expected)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

@@ -44,7 +44,7 @@ class Costs:
         sizes: parameters of the largest network seen so far, by structure.
         seconds: seconds of an epoch as measured, by structure; empty in an ordered study.
         compiling: cost of a new program, in the same unit.
-        left: seconds that the search has left; None where time is no limit, or must not affect
+        left: seconds that the search has left; None if time is not limited, or must not affect
             decisions.
     """
 

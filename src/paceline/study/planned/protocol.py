@@ -21,7 +21,7 @@ class Plan(Protocol):
 
     @property
     def settings(self) -> Settings:
-        """What was asked for, with all open choices decided."""
+        """The settings with all open choices decided."""
 
     @property
     def objective(self) -> Objective:
@@ -100,7 +100,7 @@ class Plan(Protocol):
         """The executor that trains the trials; made once per session."""
 
     def changes_since(self, record: Record, state: Json | None) -> Sequence[Event]:
-        """What to record when the study in the directory continues with the present arguments.
+        """Events to record when the study in the directory continues with the present arguments.
 
         Args:
             record: that of the study.

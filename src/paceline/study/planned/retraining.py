@@ -36,7 +36,7 @@ def epochs_of(trial: Trial) -> int:
 
 @dataclass(frozen=True, slots=True)
 class FreshSplits:
-    """What the pairs of fresh trainings are.
+    """The kind of the pairs of fresh trainings.
 
     Attributes:
         kind: what they differ in besides their seed.

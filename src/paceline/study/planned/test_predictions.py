@@ -97,7 +97,7 @@ def read_tested(directory: Path) -> Tested | None:
         return None
     try:
         with safe_open(path, framework="numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is not a mapping
             meta = file.metadata() or {}
         probabilities = tensors.get("probabilities")
         return Tested(

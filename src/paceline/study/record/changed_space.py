@@ -71,7 +71,7 @@ def changed(
 
 
 def another_directory(directory: Path) -> str:
-    """What the user can do about a mismatch."""
+    """Advice about a mismatch."""
     return f"Use another directory, or what {directory} was made with."
 
 
@@ -139,7 +139,7 @@ def _listed(found: Mapping[str, str]) -> str:
 
 
 def _consequences(count: int, away: Mapping[int, Configuration | None]) -> list[str]:
-    """What happens to these trials, as sentences."""
+    """The consequences for these trials, as sentences."""
     if not count:
         return []
     outside = sum(config is None for config in away.values())
@@ -148,8 +148,7 @@ def _consequences(count: int, away: Mapping[int, Configuration | None]) -> list[
     if partial:
         sentences.append(
             f"{_counted(partial)} have a value of what is gone: the search learns from them, and "
-            f"none of them can be "
-            f"the best. {_FIXED}"
+            f"none of them can be the best. {_FIXED}"
         )
     if outside:
         sentences.append(f"{_counted(outside)} lie outside of it, and count for nothing.")

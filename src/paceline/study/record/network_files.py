@@ -159,7 +159,7 @@ def _opened(path: Path) -> Iterator[Any]:
 def _labels_in(file: Any) -> list[dict[str, Any]]:
     found = json.loads((file.metadata() or {}).get(_METADATA, "[]"))
     if not isinstance(found, list):
-        raise TypeError("its metadata are no list")
+        raise TypeError("its metadata are not a list")
     return found
 
 

@@ -43,7 +43,7 @@ class Observer(Protocol):
 
 @dataclass(slots=True)
 class _Held:
-    """What one transaction is to contain, and the events of which the observer is told after it."""
+    """The content of one transaction, and the events that are passed to the observer after it."""
 
     events: list[Event] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""A study that exists: what it contains, and which settings may differ when it is resumed."""
+"""An existing study: its content, and which settings may differ when it is resumed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Existing:
-    """A study that exists.
+    """An existing study.
 
     Attributes:
         directory: that of the study.
@@ -112,11 +112,9 @@ class Existing:
         """
         state = self.state or self.settings.search.strategy
         try:
-            return (
-                create(self.settings.search.search, self.seed)
-                if state is None
-                else restore(base_state(state))
-            )
+            if state is None:
+                return create(self.settings.search.search, self.seed)
+            return restore(base_state(state))
         except InvalidInput as error:
             if not searches and state is not None:
                 return UnknownStrategy(base_state(state))

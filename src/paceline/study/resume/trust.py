@@ -1,7 +1,7 @@
 """Runs code that a study names only if the user named it too, or trusts it.
 
 A study is a directory, and may come from another person, who can have written anything into it:
-`paceline resume` must not run a file because the directory says so. When a user names
+`paceline resume` must not run a file because the directory names it. When a user names
 ``model.py:build``, the study keeps a signature of that text, made with a key that never leaves the
 user's own state directory. Nobody else can make such a signature, so a study with a valid one
 continues without a question, wherever it was copied to. Code inside the study's own directory came

@@ -64,7 +64,7 @@ class AxisTable:
         return root
 
     def composition(self, axis: int) -> Composition | None:
-        """What an axis consists of; None for an axis of its own."""
+        """The composition of an axis; None for an independent axis."""
         return self._composed.get(self.find(axis))
 
     def fix(self, axis: int, reason: str) -> None:

@@ -20,7 +20,7 @@ from paceline.train.merging.rules import RULES
 
 @dataclass(frozen=True, slots=True)
 class Constants:
-    """What differs between networks besides their sizes, by number.
+    """Differences between networks besides their sizes, by number.
 
     Attributes:
         floats: values of scalar float constants, each ``()``.

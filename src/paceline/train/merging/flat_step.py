@@ -39,7 +39,7 @@ Operand = int | Scalar
 
 @dataclass(frozen=True, slots=True)
 class ConstantArray:
-    """A constant that is no scalar.
+    """A constant that is not a scalar.
 
     Attributes:
         value: its number among the values of the step.
@@ -116,7 +116,7 @@ class FlatStep:
 
     @property
     def arrays(self) -> list[ConstantArray]:
-        """The constants that are no scalars, in order."""
+        """The constants that are not scalars, in order."""
         return [array for body in self.bodies for array in body.arrays]
 
 

@@ -1,4 +1,4 @@
-"""What a merged program has to know of a primitive.
+"""The rule of a primitive in merged programs.
 
 A rule has two parts. ``relate`` says how the axes of the operands and of the results are related.
 ``evaluate`` computes the results for padded operands: it masks padding where it would reach other

@@ -166,12 +166,9 @@ def _by_channel(windows: Windows, params: dict[str, Any]) -> Convolution:
     )
 
     def convolve(lhs: jax.Array, rhs: jax.Array) -> jax.Array:
-        x = jnp.transpose(
-            lhs, (*numbers.lhs_spec[1:], numbers.lhs_spec[0])
-        )  # (images, *size, channels)
-        y = jnp.transpose(
-            rhs, (*numbers.rhs_spec[1:], numbers.rhs_spec[0])
-        )  # (images, *places, channels)
+        # (images, *size, channels) and (images, *places, channels)
+        x = jnp.transpose(lhs, (*numbers.lhs_spec[1:], numbers.lhs_spec[0]))
+        y = jnp.transpose(rhs, (*numbers.rhs_spec[1:], numbers.rhs_spec[0]))
 
         def add(
             sums: list[jax.Array], image: tuple[jax.Array, jax.Array]

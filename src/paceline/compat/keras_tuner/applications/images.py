@@ -1,4 +1,4 @@
-"""What the hypermodels for images have in common: their inputs."""
+"""The common part of hypermodels for images: their inputs."""
 
 from typing import Any
 

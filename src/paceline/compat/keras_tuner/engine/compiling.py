@@ -15,7 +15,7 @@ def check_model(model: Any, max_model_size: int | None) -> Any:
         max_model_size: the largest number of trainable weights; None for any.
 
     Raises:
-        FatalTypeError: it is no model of Keras.
+        FatalTypeError: it is not a Keras model.
         FailedTrialError: it is too large.
     """
     import keras

@@ -1,4 +1,4 @@
-"""What is printed while trials run one by one."""
+"""Printed progress while trials run one by one."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -113,7 +113,9 @@ class FitArguments:
             if value is not None and value != default:
                 raise RunsAlone(f"{name} is {shown(value)}")
         if not objective.startswith("val_"):
-            raise RunsAlone(f"the objective is {objective}, which is no metric of validation rows")
+            raise RunsAlone(
+                f"the objective is {objective}, which is not a metric of validation rows"
+            )
         if not named.pop("shuffle", True):
             warn_once(
                 "shuffle",

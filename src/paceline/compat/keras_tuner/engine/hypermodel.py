@@ -60,7 +60,7 @@ class DefaultHyperModel(HyperModel):
         super().__init__(name or getattr(build, "__name__", None), tunable)
 
     def build(self, hp: HyperParameters) -> Any:
-        """What the function returns."""
+        """The result of the function."""
         return self.function(hp)
 
 

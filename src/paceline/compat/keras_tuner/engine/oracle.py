@@ -35,13 +35,14 @@ class Oracle(OracleState):
         start_order, end_order: ids of trials as they began and ended.
 
     Raises:
-        InvalidInput: ``hyperparameters`` are needed and missing, or an argument that is no number.
+        InvalidInput: ``hyperparameters`` are needed and missing, or an argument that is not a
+            number.
     """
 
     # -- to be defined by subclasses
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """What to try next.
+        """The values of the next trial.
 
         Args:
             trial_id: of the trial.

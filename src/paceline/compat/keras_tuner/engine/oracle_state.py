@@ -1,4 +1,4 @@
-"""What an oracle keeps: the space, the trials, and how they are stored."""
+"""The state of an oracle: the space, the trials, and their storage."""
 
 import hashlib
 import os

@@ -39,7 +39,7 @@ class OwnArguments:
 
 
 class Trained:
-    """What recorded training returns."""
+    """The result of a recorded training."""
 
 
 class Recorder:
@@ -84,7 +84,7 @@ class HyperModelStandIn:
 class _Asked(int):
     """A whole number that is the value of a hyperparameter, and knows whether it was used.
 
-    Passing it on is no use; comparing it and computing with it are.
+    Comparing it and computing with it are uses, passing it on is not.
     """
 
     name: str

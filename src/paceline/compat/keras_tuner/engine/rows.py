@@ -48,7 +48,7 @@ class Rows:
 
         Raises:
             InvalidInput: rows that cannot be used, or a part without any.
-            RunsAlone: validation rows that are no arrays.
+            RunsAlone: validation rows that are not arrays.
         """
         x, y = arrays.inputs(_arrays(given.x)), _targets(_arrays(given.y), "y")
         arrays.same_rows(x, y)

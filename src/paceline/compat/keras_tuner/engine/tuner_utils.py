@@ -1,4 +1,4 @@
-"""What training returns, as metrics of a trial."""
+"""The results of training as metrics of a trial."""
 
 import importlib
 from collections.abc import Callable, Mapping

@@ -62,7 +62,7 @@ class BayesianOptimizationOracle(Oracle):
         self._strategy: Any = create("bayes", self.seed)
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:  # noqa: ARG002
-        """What the model proposes; ``"STOPPED"`` where nothing is left."""
+        """The proposal of the model; ``"STOPPED"`` where nothing is left."""
         known = [to_paceline(one) for one in self.hyperparameters.space]
         for trial in self.trials.values():
             known = [

@@ -88,7 +88,7 @@ class Boolean(HyperParameter):
         name, default, **given: see `HyperParameter`.
 
     Raises:
-        ValueError: a default that is no boolean.
+        ValueError: a default that is not a boolean.
     """
 
     def __init__(self, name: str, default: bool = False, **given: Any) -> None:

@@ -17,8 +17,8 @@ from paceline.space import Condition, Hyperparameter
 def paceline_arguments(one: HyperParameter) -> tuple[str, tuple[Any, ...]]:
     """The method of Paceline's ``hp`` that defines a hyperparameter, and its arguments.
 
-    Repeated values of a choice count once. A default that is no value is moved to the nearest one,
-    with a warning.
+    Repeated values of a choice count once. A default that is not one of the values is moved to the
+    nearest one, with a warning.
     """
     kind = type(one).__name__
     if isinstance(one, Numerical):

@@ -14,7 +14,7 @@ from paceline.space import HyperParameters as Definitions
 
 @dataclass(frozen=True)
 class Entries:
-    """What a tuner was told about hyperparameters.
+    """The hyperparameters that a tuner was given.
 
     Attributes:
         given: those of its argument ``hyperparameters``, which replace those of ``build``.
