@@ -47,6 +47,7 @@ BENCHMARKS = (
     "postgres",
     "ray_cluster",
     "several_engines",
+    "kills",
     "ray_networks",
     "startup",
     "tables",

@@ -1,6 +1,9 @@
 """Networks on a Ray cluster: the contract, and studies that are the same on any number of nodes."""
 
 import os
+import shutil
+import signal
+import subprocess
 import sys
 import types
 from collections.abc import Iterator
@@ -105,6 +108,81 @@ def test_a_study_of_networks_is_the_same_on_any_number_of_nodes(
         trials=10, seed=seed, study=tmp_path / "there", executor=executor, callbacks=[Changes()]
     )
     assert outcome(there) == outcome(here)
+
+
+@pytest.mark.exhaustive
+def test_keras_callbacks_do_the_same_there(cluster: Any, tune: Any, tmp_path: Path) -> None:
+    import keras
+
+    def halved(epoch: int, rate: float) -> float:
+        return rate * 0.5 if epoch == 4 else rate
+
+    def callbacks() -> list[Any]:
+        files = tmp_path / "files"
+        return [
+            keras.callbacks.LearningRateScheduler(halved),
+            keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=1),
+            keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True),
+            keras.callbacks.CSVLogger(str(files / "log.csv")),
+        ]
+
+    options: dict[str, Any] = {"trials": 6, "epochs": 9}
+    here = tune(study=tmp_path / "here", callbacks=callbacks(), **options)
+    there = tune(
+        study=tmp_path / "there",
+        callbacks=callbacks(),
+        executor=paceline.execute.Ray(cpus_per_worker=1),
+        **options,
+    )
+    assert outcome(there) == outcome(here)
+    assert there.record.early_ends == here.record.early_ends
+    assert here.record.early_ends
+    assert len(list((tmp_path / "files").glob("trial-*/log.csv"))) == 6
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+import paceline
+from paceline.testing.executors import small_network
+
+class Ends(paceline.Callback):
+    seen = 0
+
+    def on_trial_paused(self, study, trial, reason):
+        self.seen += 1
+        if self.seen == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    data = np.load(sys.argv[1])
+    executor = paceline.execute.Ray(address=sys.argv[3], cpus_per_worker=1)
+    paceline.tune(small_network, (data["x"], data["y"]), study=sys.argv[2], executor=executor,
+        objective="val_loss", trials=9, epochs=9, batch_size=16, final=False, seed=1,
+        callbacks=[Ends()], display=False)
+"""
+
+
+@pytest.mark.exhaustive
+def test_a_study_of_networks_whose_process_was_killed_continues_anywhere(
+    cluster: Any, tune: Any, tmp_path: Path
+) -> None:
+    x, y = tune.args[1]
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    (tmp_path / "program.py").write_text(KILLED)
+    whole = tune(trials=9, epochs=9, study=tmp_path / "whole")
+    words = [tmp_path / "program.py", tmp_path / "data.npz", tmp_path / "study", cluster.address]
+    killed = subprocess.run(
+        [sys.executable, *map(str, words)], capture_output=True, text=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    begun = paceline.load_study(tmp_path / "study")
+    assert any(trial.worker is not None for trial in begun.trials)
+    assert not all(trial.state.is_final for trial in begun.trials)
+    for where in ({}, {"executor": "local"}):
+        copy = Path(shutil.copytree(tmp_path / "study", tmp_path / f"copy{len(where)}"))
+        study = paceline.resume(copy, small_network, (x, y), trials=9, display=False, **where)
+        assert outcome(study) == outcome(whole)
 
 
 @pytest.mark.exhaustive

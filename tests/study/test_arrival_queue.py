@@ -60,7 +60,7 @@ def test_it_continues_from_json() -> None:
     queue.enter(3, 1, 0.5)
     queue.enter(4, 0, 0.25)
     queue.arrive(3)
-    again = ArrivalQueue(True, json.loads(json.dumps(queue.to_json())))
+    again = ArrivalQueue(True, json.loads(json.dumps(queue.take_changes())).get)
     assert again.in_flight == (4, 3)
     assert again.epoch(3) == 1
     assert again.take() is None, "arrivals are not stored"

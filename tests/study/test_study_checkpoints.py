@@ -22,7 +22,7 @@ from paceline import InvalidInput
 from paceline.core import Configuration, Trial
 from paceline.core.events import Event, TrialDecided
 from paceline.study import carry_out, make_plan
-from paceline.study.record import network_files
+from paceline.study.record import network_files, parts
 from paceline.study.record.network_files import Label, Network, Unusable, key_of
 from paceline.study.record.record import Record
 from paceline.study.record.replay import read_record
@@ -180,10 +180,14 @@ def undisturbed(stopped: Path, tmp_path_factory: pytest.TempPathFactory) -> pace
 def index(
     directory: Path, change: Callable[[dict[str, Any]], None] | None = None
 ) -> dict[str, Any]:
-    """The index of a study's checkpoints, after a change that is stored."""
+    """The index of a study's checkpoints, after a change that is stored as before it had parts."""
     with sqlite3.connect(directory / "study.db") as raw:
-        (value,) = raw.execute("SELECT value FROM current WHERE name = 'checkpoints'").fetchone()
-        found: dict[str, Any] = json.loads(value)
+
+        def value(name: str) -> Any:
+            row = raw.execute("SELECT value FROM current WHERE name = ?", [name]).fetchone()
+            return row and json.loads(row[0])
+
+        found: dict[str, Any] = parts.read(value, "checkpoints", "running")
         if change is not None:
             change(found)
             raw.execute(

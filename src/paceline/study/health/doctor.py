@@ -15,6 +15,7 @@ from paceline.store import has_study, salvage
 from paceline.store.files import leftovers, remove_leftovers
 from paceline.store.paths import CHECKPOINTS, DATABASE
 from paceline.study.health.findings import CHECKS, Contents, Finding, read
+from paceline.study.record.checkpoint_index import NAME
 from paceline.study.record.checkpoints import Checkpoints
 from paceline.study.record.network_files import key_of
 from paceline.study.record.record import REPAIRED
@@ -152,14 +153,14 @@ def _values_for(known: Contents) -> Mapping[str, Json]:
         return known.values
     kept = {name: value for name, value in known.values.items() if name in ("writer", "signature")}
     record = known.folded.record
-    if "checkpoints" in known.values:
+    if NAME in known.values:
         folder = known.directory / CHECKPOINTS
         try:
             index = Checkpoints(
-                folder, known.values["checkpoints"], lambda number: key_of(record.trials[number])
+                folder, known.values.get, lambda number: key_of(record.trials[number])
             )
         except PacelineError:
             return kept
         index.forget_all_but(record)
-        kept["checkpoints"] = index.index
+        kept |= index.take_changes()
     return kept

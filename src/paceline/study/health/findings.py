@@ -15,7 +15,7 @@ from paceline.store.files import leftovers
 from paceline.store.paths import CHECKPOINTS, DATABASE, LOG, MODEL, results_in
 from paceline.store.writer import process_of
 from paceline.study.models.best_file import fault_of
-from paceline.study.record import snapshot
+from paceline.study.record import parts, snapshot
 from paceline.study.record.checkpoints import Checkpoints
 from paceline.study.record.network_files import Unusable, key_of
 from paceline.study.record.record import REPAIRED
@@ -120,10 +120,12 @@ def _read_store(directory: Path, file: str) -> Contents:
             folded.take(one)
     except (PacelineError, ValueError) as error:
         why = _reason(error)
-    for name in _VALUES:
+    names = [*_VALUES]
+    for name in names:
         try:
             values[name] = store.value(name)
-        except PacelineError:
+            names += parts.names_of_parts(name, values[name])
+        except (PacelineError, ValueError, TypeError):
             bad.append(name)
     store.close()
     return Contents(directory, folded, why, (), values, tuple(bad), why == NEWER, file=file)
@@ -285,9 +287,7 @@ def checkpoints(known: Contents) -> Iterator[Finding]:
     if "checkpoints" not in known.values or not known.num_events:
         return
     try:
-        kept = Checkpoints(
-            folder, known.values["checkpoints"], lambda number: key_of(record.trials[number])
-        )
+        kept = Checkpoints(folder, known.values.get, lambda number: key_of(record.trials[number]))
     except PacelineError as error:
         yield Finding("wrong", str(error))
         return

@@ -1,12 +1,13 @@
 """Virtual-time queue: results are processed in an order that does not depend on speed."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from pydantic import TypeAdapter
 
-Json = Any
+from paceline.core.events import Json
+from paceline.study.record.parts import Parts, Read, read
+
+_NAME = "turns"  # of the current value
 
 
 @dataclass(slots=True)
@@ -28,16 +29,23 @@ class ArrivalQueue:
     never on speed. Otherwise results are processed in the order in which they arrive.
     """
 
-    def __init__(self, ordered: bool, state: Mapping[str, Json] | None = None) -> None:
-        """``state`` is the output of `to_json`; trials in flight have not arrived then.
+    def __init__(self, ordered: bool, value: Read | None = None) -> None:
+        """A queue, which continues from a stored state if there is one.
+
+        Args:
+            ordered: see the class.
+            value: returns what `take_changes` had returned and was stored, by name. Trials in
+                flight have not arrived then.
 
         Raises:
             ValueError: the state has another form.
         """
+        state = None if value is None else read(value, _NAME, "due")
         known = _State() if state is None else _STATE.validate_python(state)
         self._ordered = ordered
         self._now, self._due = known.now, known.due
         self._arrived: dict[int, None] = {}
+        self._parts = Parts(_NAME, self._due)
 
     def __len__(self) -> int:
         return len(self._due)
@@ -63,6 +71,7 @@ class ArrivalQueue:
             work: amount of work until it arrives, in any consistent unit.
         """
         self._due[number] = (self._now + work, epoch)
+        self._parts.change(number)
 
     def arrive(self, number: int) -> None:
         """Marks a trial that has reached its next decision, or its end."""
@@ -78,11 +87,9 @@ class ArrivalQueue:
             return None
         del self._arrived[first]
         self._now = max(self._now, self._due.pop(first)[0])
+        self._parts.change(first)
         return first
 
-    def to_json(self) -> dict[str, Json]:
-        """The state as plain JSON types."""
-        return {
-            "now": self._now,
-            "due": {str(number): due for number, due in self._due.items()},
-        }
+    def take_changes(self) -> dict[str, Json]:
+        """The current values to store, of what has changed since the last call."""
+        return self._parts.take({"now": self._now}, self._due, list)

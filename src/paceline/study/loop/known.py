@@ -1,5 +1,6 @@
 """The state on which the search decides: trials and space, without unprocessed results."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from paceline.core import Trial, TrialState
@@ -8,13 +9,40 @@ from paceline.study.loop.arrival_queue import ArrivalQueue
 from paceline.study.record.record import Record
 
 
-def known_trial(trial: Trial, queue: ArrivalQueue) -> Trial:
-    """The trial without unprocessed results; one in flight is running."""
-    if trial.number not in queue:
-        return trial
-    measured = trial.measurements[: queue.epoch(trial.number)]
+class KnownTrials:
+    """The trials without unprocessed results; one in flight is running."""
+
+    def __init__(self, queue: ArrivalQueue) -> None:
+        self._queue = queue
+        # Of those in flight, by number, with what they were made from. A search that learns keeps
+        # what it has computed of a trial by its identity.
+        self._made: dict[int, tuple[Trial, int, Trial]] = {}
+
+    def of(self, trials: Iterable[Trial]) -> list[Trial]:
+        """These trials, without unprocessed results."""
+        made: dict[int, tuple[Trial, int, Trial]] = {}
+        found = []
+        for trial in trials:
+            number = trial.number
+            if number in self._queue:
+                epoch = self._queue.epoch(number)
+                before = self._made.get(number)
+                if before is None or before[0] is not trial or before[1] != epoch:
+                    before = trial, epoch, _in_flight(trial, epoch)
+                made[number] = before
+                trial = before[2]
+            found.append(trial)
+        self._made = made
+        return found
+
+
+def _in_flight(trial: Trial, epoch: int) -> Trial:
     return replace(
-        trial, state=TrialState.RUNNING, score=None, best_epoch=None, measurements=measured
+        trial,
+        state=TrialState.RUNNING,
+        score=None,
+        best_epoch=None,
+        measurements=trial.measurements[:epoch],
     )
 
 

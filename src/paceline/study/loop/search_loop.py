@@ -7,7 +7,6 @@ from typing import Any
 from paceline.core import Action, Decision, TrialState, reading_state
 from paceline.core.events import (
     Event,
-    Json,
     Noted,
     TrialAsked,
     TrialDecided,
@@ -20,11 +19,12 @@ from paceline.schedule import Full, Standing, Standings
 from paceline.search import History, Proposal, Strategy
 from paceline.search.strategy import DEFAULT
 from paceline.study.loop.arrival_queue import ArrivalQueue
-from paceline.study.loop.known import KnownSpace, known_trial
+from paceline.study.loop.known import KnownSpace, KnownTrials
 from paceline.study.planned.costs import Costs
 from paceline.study.planned.protocol import Plan
 from paceline.study.planned.retraining import SecondsLeft
 from paceline.study.record.network_files import Unusable
+from paceline.study.record.parts import Read
 from paceline.study.record.recorder import Recorder
 
 # Configurations proposed at once where the number of trials is known and the strategy does not
@@ -51,14 +51,14 @@ class Search:
         recorder: Recorder,
         executor: Executor,
         seconds_left: SecondsLeft,
-        strategy: Json | None,
-        turns: Json | None,
+        value: Read,
     ) -> None:
-        """``strategy`` and ``turns`` are the stored states; None in a new study."""
+        """``value`` returns the stored states by name; None in a new study."""
         self._plan, self._recorder, self._executor = plan, recorder, executor
         self._seconds_left = seconds_left
         self._record = recorder.record
         self._schedule, self._in_flight = plan.schedule, plan.settings.search.in_flight or 1
+        strategy = value("strategy")
         with reading_state("strategy"):
             self._strategy: Strategy = (
                 plan.strategy if strategy is None else plan.strategy.resumed(strategy)
@@ -71,10 +71,11 @@ class Search:
         with reading_state("turns"):
             self._queue = ArrivalQueue(
                 bool(plan.settings.search.ordered) and self._tracks_results,
-                turns if self._tracks_results else None,
+                value if self._tracks_results else None,
             )
         self._reset_space()
         self._known_space = KnownSpace(self._record, self._queue)
+        self._known_trials = KnownTrials(self._queue)
         self.exhausted = ""
 
     @property
@@ -202,7 +203,7 @@ class Search:
                 continuing.append(number)
                 self._enter(number)
         if events:
-            self._recorder.tell(events, {"turns": self._queue.to_json()})
+            self._recorder.tell(events, self._queue.take_changes())
             for decision in decisions:
                 self._standings.put(self._standing(decision.trial))
             self._executor.forget([d.trial for d in decisions if d.action is Action.STOP])
@@ -330,14 +331,14 @@ class Search:
             for number in numbers:
                 self._enter(number)
                 self._standings.put(self._standing(number))
-            values["turns"] = self._queue.to_json()
+            values |= self._queue.take_changes()
         self._recorder.store(events, values)
 
     def _history(self) -> History:
         """The information for the strategy: the results processed so far."""
         if not self._strategy.learns:
             return History(self._tried)
-        trials = [known_trial(trial, self._queue) for trial in self._record.observed()]
+        trials = self._known_trials.of(self._record.observed())
         cost = Costs.of(trials, self._record.compilations, self._plan, self._seconds_left())
         return History(self._tried, trials, self._plan.objective, cost, self._plan.structure)
 

@@ -113,12 +113,13 @@ class Session:
             self._create()
         else:
             self._record_changes(store.value("strategy"))
-        states = store.value("strategy"), store.value("turns")
         self._num_ended, self._is_searching = self.record.num_ended(), True
         # created last, so that errors above leave no threads behind
         self._executor: Executor = plan.executor()
         try:
-            self._search = Search(plan, self._recorder, self._executor, self._seconds_left, *states)
+            self._search = Search(
+                plan, self._recorder, self._executor, self._seconds_left, store.value
+            )
         except BaseException:
             self._executor.close()
             raise
@@ -334,7 +335,7 @@ class Session:
         reason = f"{why} after {len(best.measurements)} of {best.epochs} epochs"
         event: Event = TrialEnded(best.number, TrialState.COMPLETED, score, epoch, reason)
         self._recorder.tell([event])
-        if snapshot is not None:
+        if snapshot is not None and snapshot.epoch == len(best.measurements):
             loaded = snapshot.load()
             self._recorder.keep_model(best.number, loaded.best or loaded.leaves)
 

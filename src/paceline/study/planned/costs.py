@@ -67,6 +67,8 @@ class Costs:
         """Costs learned from these trials; None without data, or where there is only one
         program.
         """
+        if not any(trial.parameters is not None and trial.measurements for trial in trials):
+            return None
         sizes: dict[object, float] = {}
         seconds: dict[object, list[float]] = {}
         separate = set() if plan.settings.search.ordered else _separate(trials, plan)
@@ -77,8 +79,6 @@ class Costs:
                 continue
             sizes[structure] = max(sizes.get(structure, 0.0), float(trial.parameters))
             seconds.setdefault(structure, []).append(trial.seconds / len(trial.measurements))
-        if not sizes:
-            return None
         if plan.settings.search.ordered:
             return cls(plan, separate, asked, sizes, {}, COMPILING)
         compiling = (

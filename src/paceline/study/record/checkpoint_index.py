@@ -1,7 +1,8 @@
 """The index of a study's checkpoints, as it is stored in the study's database."""
 
 import secrets
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from paceline.core import UnreadableStudy, command_line
 from paceline.core.events import Json
+from paceline.study.record import parts
+
+NAME = "checkpoints"
+"""Of the current value; the files of running trials are in parts of it, see `parts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +26,33 @@ class Entry:
         key: that of the trial, see `network_files.key_of`; empty in files without labels (earlier
             versions).
         seconds: training time so far, of a running trial.
+        crc32: checksum of the network in its file; None if it was not stored (earlier versions).
+        earlier: the one before, as long as this one may not be on the disk yet.
     """
 
     file: str
     epoch: int = 0
     key: str = ""
     seconds: float = 0.0
+    crc32: int | None = None
+    earlier: "Entry | None" = None
+
+    @property
+    def files(self) -> Iterator[str]:
+        """The file, and that of the earlier entry."""
+        yield self.file
+        if self.earlier is not None:
+            yield self.earlier.file
+
+    def to_json(self) -> Json:
+        """The entry as JSON types; there may be thousands, and for these this is fast."""
+        known: dict[str, Json] = {"file": self.file, "epoch": self.epoch, "key": self.key}
+        known["seconds"] = self.seconds
+        if self.crc32 is not None:
+            known["crc32"] = self.crc32
+        if self.earlier is not None:
+            known["earlier"] = self.earlier.to_json()
+        return known
 
 
 @dataclass(slots=True)
@@ -51,23 +77,29 @@ class Index:
 
 
 _INDEX = TypeAdapter(Index)
-_FIELDS = tuple(one.name for one in fields(Entry))
 
 
-def to_json(index: Index) -> Json:
-    """An index as JSON types."""
-    running = {
-        str(number): {name: getattr(entry, name) for name in _FIELDS}
-        for number, entry in index.running.items()
-    }  # there may be thousands, and for these this is much faster
-    return {**_INDEX.dump_python(replace(index, running={}), mode="json"), "running": running}
+def head_of(index: Index) -> dict[str, Json]:
+    """An index without the files of running trials as JSON types."""
+    stored: dict[str, Json] = _INDEX.dump_python(replace(index, running={}), mode="json")
+    del stored["running"]
+    return stored
 
 
-def from_json(stored: Json | None, directory: Path) -> Index:
-    """Reads an index as stored by this version or an earlier one."""
-    if stored is None:
-        return Index()
+def read(value: parts.Read, directory: Path) -> Index | None:
+    """Reads an index as stored by this version or an earlier one; None if there is none.
+
+    Args:
+        value: returns a current value of the study by name.
+        directory: of the files, for the message.
+
+    Raises:
+        UnreadableStudy: it is damaged.
+    """
     try:
+        stored = parts.read(value, NAME, "running")
+        if stored is None:
+            return None
         entries = dict(stored)
         models = entries.get("models", {})
         models = {

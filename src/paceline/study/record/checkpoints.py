@@ -9,12 +9,14 @@ from typing import Any
 from paceline.core.events import Json
 from paceline.execute.base import Leaves, SnapshotReference, TrialSnapshot
 from paceline.store import open_store
+from paceline.store.delayed_flush import DelayedFlush
 from paceline.store.files import explained, flush, remove
 from paceline.store.paths import CHECKPOINTS
-from paceline.study.record import network_files
-from paceline.study.record.checkpoint_index import Entry, from_json, to_json
+from paceline.study.record import network_files, parts
+from paceline.study.record.checkpoint_index import NAME, Entry, Index, head_of, read
 from paceline.study.record.network_files import Label, Network, Unusable
 from paceline.study.record.record import Record
+from paceline.study.record.states import States
 
 _NAMES = re.compile(r"(running|best-model|(best-)?trial-\d+)-\d+\.safetensors")
 """Names of the files that studies write. Others are never read or removed."""
@@ -23,33 +25,34 @@ _NAMES = re.compile(r"(running|best-model|(best-)?trial-\d+)-\d+\.safetensors")
 class Checkpoints:
     """The checkpoints of one study.
 
-    Files are written under new names and flushed to disk before their names are stored in the
-    study's database, in the same transaction as the measurements they belong to. The files they
-    replace are removed only after that.
-
-    Attributes:
-        is_stored: whether the index has not changed since it was last taken to be stored.
+    Files are written under new names before their names are stored in the study's database, in the
+    same transaction as the measurements they belong to. The files they replace are removed only
+    after that. Models are flushed to the disk before their names are stored. The states of running
+    trials are flushed later, by a thread; until then the index has the earlier state of such a
+    trial as well (docs/design/0042-durable-later.md).
     """
 
-    def __init__(self, directory: Path, index: Json | None, key_of: Callable[[int], str]) -> None:
+    def __init__(self, directory: Path, value: parts.Read, key_of: Callable[[int], str]) -> None:
         """Opens the checkpoints; reads no file yet.
 
         Args:
             directory: that of the files.
-            index: the stored index, see `index`.
+            value: returns a stored current value by its name, for the stored index.
             key_of: returns the key of a trial by its number, see `network_files.key_of`.
 
         Raises:
             UnreadableStudy: the index is damaged.
         """
         self._directory, self._key_of = directory, key_of
-        self._index = from_json(index, directory)
-        self.is_stored = index is not None
-        self._obsolete: set[str] = set()
+        stored = read(value, directory)
+        self._index, self._is_head_stored = stored or Index(), stored is not None
+        self._flush = DelayedFlush(directory)
+        self._states = States(self._index.running, self._flush)
+        self._obsolete = self._states.dropped
 
     @classmethod
     def read(cls, study: Path, record: Record | None = None) -> "Checkpoints":
-        """The stored checkpoints of a study, for reading only.
+        """The stored networks of a study's trials that have ended, for reading only.
 
         Args:
             study: directory of the study.
@@ -58,24 +61,28 @@ class Checkpoints:
         trials = {} if record is None else record.trials
         store = open_store(study, writable=False)
         try:
-            index = store.value("checkpoints")
+            values = {NAME: store.value(NAME)}  # not the parts, which are of running trials
             return cls(
-                study / CHECKPOINTS, index, lambda number: network_files.key_of(trials[number])
+                study / CHECKPOINTS, values.get, lambda number: network_files.key_of(trials[number])
             )
         finally:
             store.close()
 
     @property
-    def index(self) -> Json:
-        """The index to store: the valid files."""
-        return to_json(self._index)
+    def is_stored(self) -> bool:
+        """Whether the index has not changed since it was last taken to be stored."""
+        return self._is_head_stored and self._states.is_stored
 
     def take_changes(self) -> dict[str, Json]:
-        """The index as a value to store; empty if it has not changed since the last call."""
+        """The current values to store; empty if the index has not changed since the last call."""
         if self.is_stored:
             return {}
-        self.is_stored = True
-        return {"checkpoints": self.index}
+        self._is_head_stored = True
+        return self._states.take(head_of(self._index))
+
+    def were_not_stored(self) -> None:
+        """The result of `take_changes` could not be stored; the next one will be complete."""
+        self._states.were_not_stored()
 
     @property
     def num_kept(self) -> int:
@@ -84,32 +91,45 @@ class Checkpoints:
 
     @num_kept.setter
     def num_kept(self, count: int) -> None:
-        self.is_stored &= self._index.keep == count
+        self._is_head_stored &= self._index.keep == count
         self._index.keep = count
 
     # -- trials that have not ended
 
     def save_running(self, snapshots: Mapping[int, SnapshotReference]) -> None:
-        """Writes the state of running trials, all into one file."""
+        """Writes the state of running trials, all into one file, which is flushed later."""
         if not snapshots:
             return
-        self.is_stored = False
         loaded = {number: one.load() for number, one in snapshots.items()}
         networks = {
             self._label(n, one.epoch): Network(one.leaves, one.best, one.callbacks)
             for n, one in loaded.items()
         }
-        name = self._write("running", networks)
-        for label, snapshot in zip(networks, snapshots.values(), strict=True):
-            self.forget(label.trial)
-            self._index.running[label.trial] = Entry(name, label.epoch, label.key, snapshot.seconds)
+        name, sums = self._write("running", networks, flushed=False)
+        for label, snapshot, checksum in zip(networks, snapshots.values(), sums, strict=True):
+            new = Entry(name, label.epoch, label.key, snapshot.seconds, checksum)
+            self._states.add(label.trial, new)
+        self._flush.add([name])
 
     def forget(self, number: int) -> None:
         """Drops the checkpoint of a trial that has ended."""
-        old = self._index.running.pop(number, None)
-        if old is not None:
-            self.is_stored = False
-            self._obsolete.add(old.file)
+        self._states.set(number, None)
+
+    def go_back(self, number: int) -> int:
+        """Drops the state of a trial that cannot be used; see `States.go_back`."""
+        return self._states.go_back(number)
+
+    def settle(self, *, wait: bool = False) -> None:
+        """Drops the earlier states of those trials whose last state is on the disk now.
+
+        Args:
+            wait: whether to wait until all are.
+
+        Raises:
+            PacelineError: files could not be flushed.
+        """
+        with explained(self._directory):
+            self._states.settle(wait=wait)
 
     def snapshot(self, number: int, num_measured: int) -> TrialSnapshot | None:
         """The stored state of a trial; None if there is none.
@@ -121,7 +141,7 @@ class Checkpoints:
         Raises:
             Unusable: the file is not the one that was stored.
         """
-        entry = self._index.running.get(number)
+        entry = self._states.entries.get(number)
         if entry is None:
             return None
         if not 0 < entry.epoch <= num_measured:
@@ -152,15 +172,15 @@ class Checkpoints:
         for number in best:
             if number in results:
                 label = self._label(number, 0)
-                file = self._write(f"trial-{number}", {label: Network(results[number])})
-                self.is_stored = False
-                self._index.models[number] = Entry(file, label.epoch, label.key)
+                file, sums = self._write(f"trial-{number}", {label: Network(results[number])})
+                self._is_head_stored = False
+                self._index.models[number] = Entry(file, 0, label.key, crc32=sums[0])
 
     def drop_model(self, number: int) -> None:
         """Drops the trained network of a trial."""
         old = self._index.models.pop(number, None)
         if old is not None:
-            self.is_stored = False
+            self._is_head_stored = False
             self._obsolete.add(old.file)
 
     def model(self, number: int) -> Leaves | None:
@@ -186,15 +206,14 @@ class Checkpoints:
             description: its description; if not ``refitted``, the variables are those of the
                 search.
         """
-        self.is_stored = False
+        self._is_head_stored = False
         if self._index.best_model is not None:
             self._obsolete.add(self._index.best_model["file"])
         written = None if description["refitted"] else self._index.models.get(number)
         if written is None:
             label = self._label(number, 0)
-            written = Entry(
-                self._write("best-model", {label: Network(leaves)}), label.epoch, label.key
-            )
+            file, _ = self._write("best-model", {label: Network(leaves)})
+            written = Entry(file, 0, label.key)
         self._index.best_model = {
             **description,
             "trial": number,
@@ -225,8 +244,10 @@ class Checkpoints:
         ``is_in_file`` says whether there is also a complete file of the best model. Readers raise
         `Unusable`, or ``LookupError`` if the record has no such trial.
         """
-        again = "It is trained again from its start when the study is resumed."
-        for number in self._index.running:
+        for number, entry in self._states.entries.items():
+            earlier = entry.earlier
+            begin = "its start" if earlier is None else f"epoch {earlier.epoch + 1}"
+            again = f"It is trained again from {begin} when the study is resumed."
             yield f"checkpoint of trial {number}", again, partial(self._running, number, record)
         for number in self._index.models:
             again = f"study.model({number}, retrain=True) makes it again."
@@ -244,15 +265,14 @@ class Checkpoints:
 
     def forget_all_but(self, record: Record) -> None:
         """Keeps only the networks of trials as they are in a record that may have lost its end."""
-        self.is_stored = False
+        self._is_head_stored = False
         trials, index = record.trials, self._index
-        index.running = {
-            number: entry
-            for number, entry in index.running.items()
-            if number in trials
-            and not trials[number].state.is_final
-            and 0 < entry.epoch <= record.num_measured(number)
-        }
+        for number in [*self._states.entries]:
+            is_open = number in trials and not trials[number].state.is_final
+            while (entry := self._states.entries.get(number)) is not None:
+                if is_open and 0 < entry.epoch <= record.num_measured(number):
+                    break
+                self.go_back(number)
         index.models = {
             n: one for n, one in index.models.items() if n in trials and trials[n].score is not None
         }
@@ -273,16 +293,29 @@ class Checkpoints:
 
     def prune(self) -> None:
         """Removes files that are not in the stored index; call it after the index is stored."""
-        valid = {entry.file for entry in self._index.running.values()} | self._files_of_models
+        valid = self._states.files | self._files_of_models
         for name in self._obsolete - valid:
             if self._is_own(name):
+                self._flush.discard(name)
                 remove(self._directory / name)
         self._obsolete &= valid
 
-    def prune_all(self) -> None:
-        """Removes every file that is not in the index, such as those of a killed process."""
+    def take_over(self) -> None:
+        """Takes over the files of an earlier session, which may have been killed.
+
+        Those that are not in the index are removed, those of running trials are flushed.
+        """
         self._obsolete |= {path.name for path in self._directory.glob("*.safetensors")}
         self.prune()
+        self._states.check(self._is_whole)
+        self._flush.add(name for name in self._states.files if _NAMES.fullmatch(name))
+
+    def _is_whole(self, number: int, entry: Entry) -> bool:
+        try:
+            self._read(number, entry)
+        except Unusable:
+            return False
+        return True
 
     @property
     def _files_of_models(self) -> set[str]:
@@ -312,10 +345,12 @@ class Checkpoints:
         path = self._directory / entry.file
         if not entry.key:
             return network_files.read_unlabelled(path, number)
-        return network_files.read(path, self._label(number, entry.epoch))
+        return network_files.read(path, self._label(number, entry.epoch), entry.crc32)
 
-    def _write(self, what: str, networks: Mapping[Label, Network]) -> str:
-        """Writes networks to a new file; returns its name."""
+    def _write(
+        self, what: str, networks: Mapping[Label, Network], *, flushed: bool = True
+    ) -> tuple[str, list[int]]:
+        """Writes networks to a new file; returns its name, and the checksum of each."""
         with explained(self._directory):
             if not self._directory.is_dir():
                 self._directory.mkdir()
@@ -326,5 +361,5 @@ class Checkpoints:
         ).is_symlink() or path.exists():
             self._index.next += 1
         with explained(path):
-            network_files.write(path, networks)
-        return path.name
+            sums = network_files.write(path, networks, flushed=flushed)
+        return path.name, sums

@@ -2,7 +2,8 @@
 
 A file has the safetensors format. For each network in it, the metadata contain a `Label` and a
 CRC-32 of its tensors with their names, types and shapes. Reading compares these with the expected
-values, so a file that is damaged, or belongs elsewhere, is never taken for a network of this trial.
+values, so a file that is damaged, was not written to its end before a failure of the power, or
+belongs elsewhere, is never taken for a network of this trial.
 """
 
 import hashlib
@@ -62,8 +63,17 @@ def key_of(trial: Trial) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def write(path: Path, networks: Mapping[Label, Network]) -> None:
-    """Writes networks to a new file, which is on disk when this returns.
+def write(path: Path, networks: Mapping[Label, Network], *, flushed: bool = True) -> list[int]:
+    """Writes networks to a new file.
+
+    Args:
+        path: of the file.
+        networks: by their labels.
+        flushed: whether it is on the disk when this returns; else it survives the end of the
+            process only.
+
+    Returns:
+        The checksum of each network.
 
     Raises:
         OSError: it cannot be written; nothing of it is left.
@@ -81,16 +91,18 @@ def write(path: Path, networks: Mapping[Label, Network]) -> None:
         )
     try:
         save_file(tensors, path, {_METADATA: json.dumps(labels_and_sums)})
-        flush(path)
-        flush(path.parent)
+        if flushed:
+            flush(path)
+            flush(path.parent)
         mirror.written(path)
     except BaseException:
         remove(path)
         raise
+    return [one["crc32"] for one in labels_and_sums]
 
 
-def read(path: Path, label: Label) -> Network:
-    """Reads the network with this label.
+def read(path: Path, label: Label, checksum: int | None = None) -> Network:
+    """Reads the network with this label, and with this checksum if it is known.
 
     Raises:
         Unusable: the file is missing, damaged, or contains something else.
@@ -101,6 +113,8 @@ def read(path: Path, label: Label) -> Network:
         if found is None:
             raise Unusable(f"{path.name} contains no network of trial {label.trial}")
         _compare(path, found, label)
+        if checksum not in (None, found["crc32"]):
+            raise Unusable(f"{path.name} is not the file that was stored: its checksum differs")
         names = [f"{label.trial}/leaf/{i}" for i in range(found["leaves"])]
         best = [f"{label.trial}/best/{i}" for i in range(found["best"])]
         tensors = {name: file.get_tensor(name) for name in (*names, *best)}

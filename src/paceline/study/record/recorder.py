@@ -66,16 +66,15 @@ class Recorder:
         )  # for the next reader, if there was none, or one of another version
         self.record = folded.record
         self.clock, self._now = folded.clock, SessionClock().now
-        self._checkpoints = Checkpoints(
-            store.directory / CHECKPOINTS, store.value("checkpoints"), self._key_of
-        )
-        self._checkpoints.prune_all()
+        self._checkpoints = Checkpoints(store.directory / CHECKPOINTS, store.value, self._key_of)
+        self._checkpoints.take_over()
         remove_leftovers(store.directory)
         self._uncovered: dict[int, list[Event]] = {}
         # Trials of which an epoch is missing, since Ctrl+C came while it was handed over. Later
         # epochs of them are ignored.
         self._torn: set[int] = set()
         self._paused: dict[int, SnapshotReference] = {}
+        self._paused_bytes = 0
         self._pruned_at = -math.inf
         self._held: _Held | None = None
 
@@ -166,18 +165,20 @@ class Recorder:
             Unusable: the file is not the one that was stored. This is noted, and the snapshot is
                 dropped.
         """
-        known = self._paused.pop(number, None)
-        if known is not None:
+        if (known := self._drop(number)) is not None:
             return known
         try:
             return self._checkpoints.snapshot(number, self.record.num_measured(number))
         except Unusable as why:
-            self._checkpoints.forget(number)
+            epoch = self._checkpoints.go_back(number)
+            begin = f"epoch {epoch + 1}, of which there is an earlier one" if epoch else "its start"
             self._note_unusable(
                 f"The checkpoint of trial {number} cannot be used ({why}), so it is trained again "
-                f"from its start."
+                f"from {begin}."
             )
-            raise
+            if not epoch:
+                raise
+            return self.snapshot(number)
 
     def set_num_kept(self, count: int | None) -> None:
         """Sets the number of trials whose trained networks are kept; None leaves it as it is."""
@@ -282,14 +283,16 @@ class Recorder:
             self._held.values |= values
             return
         is_last = any(isinstance(event, SessionEnded) for event in events)
-        if is_last and self._checkpoints.needs_pruning:
+        was_stored = self._checkpoints.is_stored
+        self._checkpoints.settle(wait=is_last)
+        if was_stored:  # else it is ahead of the events: a write has failed
             values = {**values, **self._checkpoints.take_changes()}
         is_due = is_last or time.monotonic() - self._pruned_at >= _PRUNING_SECONDS
         prunes = self._checkpoints.needs_pruning and self._checkpoints.is_stored and is_due
         try:
             self._store.append(events, values, durable=prunes)
         except BaseException:
-            self._checkpoints.is_stored = False  # files in the index that is stored must stay
+            self._checkpoints.were_not_stored()  # files in the index that is stored must stay
             raise
         now = self._now()
         for event in events:
@@ -301,13 +304,21 @@ class Recorder:
 
     def _keep(self, number: int, snapshot: SnapshotReference) -> None:
         """Keeps a paused network in memory; the oldest are dropped when there are too many."""
+        self._drop(number)
         self._paused[number] = snapshot
-        while sum(map(num_bytes, self._paused.values())) > _PAUSED_BYTES:
-            del self._paused[next(iter(self._paused))]
+        self._paused_bytes += num_bytes(snapshot)
+        while self._paused_bytes > _PAUSED_BYTES:
+            self._drop(next(iter(self._paused)))
+
+    def _drop(self, number: int) -> SnapshotReference | None:
+        """Removes a paused network from memory; None if it is not there."""
+        known = self._paused.pop(number, None)
+        self._paused_bytes -= 0 if known is None else num_bytes(known)
+        return known
 
     def _forget(self, number: int) -> None:
         self._checkpoints.forget(number)
-        self._paused.pop(number, None)
+        self._drop(number)
 
     def _observe(self, events: Sequence[Event]) -> None:
         if self._held is not None:
