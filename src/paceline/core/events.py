@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Annotated, Any
 
@@ -327,7 +327,8 @@ _STORED_NAMES = {"prefix_of": "shares"}
 
 def to_json(event: Event) -> tuple[str, dict[str, Json]]:
     """An event as the name of its type and a strict JSON body; NaN and infinity become text."""
-    body = asdict(event)
+    # not `asdict`, which copies everything below as well
+    body = {name: getattr(event, name) for name in _fields_of(type(event))}
     for name, stored in _STORED_NAMES.items():
         if name in body:
             body[stored] = body.pop(name)
@@ -338,6 +339,11 @@ def to_json(event: Event) -> tuple[str, dict[str, Json]]:
     if isinstance(score := body.get("score"), float) and not math.isfinite(score):
         body["score"] = None
     return type(event).__name__, body
+
+
+@cache
+def _fields_of(kind: type[Event]) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind))
 
 
 class UnknownKind(ValueError):

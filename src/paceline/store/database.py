@@ -42,9 +42,9 @@ _LAST = sa.select(sa.func.max(EVENTS.c.id))
 _FIRST = (
     sa.select(EVENTS.c.body).where(EVENTS.c.kind == "StudyCreated").order_by(EVENTS.c.id).limit(1)
 )
-_REPLACE = sa.text(
-    "INSERT OR REPLACE INTO current (name, value, checksum) VALUES (:name, :value, :checksum)"
-)
+# As text of SQLite: what SQLAlchemy adds to each statement would take most of the time.
+_INSERT = "INSERT INTO events (time, kind, body, checksum) VALUES (?, ?, ?, ?)"
+_REPLACE = "INSERT OR REPLACE INTO current (name, value, checksum) VALUES (?, ?, ?)"
 
 PATIENCE = 5.0
 """Seconds for which a closing writer waits for readers' queries to end."""
@@ -129,16 +129,16 @@ class StudyStore(RowStore):
                 removed; otherwise a power loss may undo the last second.
         """
         now = self._clock.now()
-        rows = [row_of_event(event, now) for event in events]
-        replaced = [row_of_value(name, value) for name, value in (values or {}).items()]
+        rows = [(*row_of_event(event, now).values(),) for event in events]
+        replaced = [(*row_of_value(name, one).values(),) for name, one in (values or {}).items()]
         with explained(self._path):
             self._set_durable(durable or time.monotonic() - self._durable_at >= _DURABLE_SECONDS)
             with self._open.begin():
                 if rows:
-                    self._open.execute(EVENTS.insert(), rows)
+                    self._open.exec_driver_sql(_INSERT, rows)
                     self.num_since_snapshot += len(rows)
                 if replaced:
-                    self._open.execute(_REPLACE, replaced)
+                    self._open.exec_driver_sql(_REPLACE, replaced)
 
     def save_snapshot(self, last: int, body: str) -> None:
         """Stores a snapshot of the events up to ``last``, in place of the previous one."""

@@ -28,7 +28,7 @@ from paceline.study.record.changed_space import note_of_call
 from paceline.study.record.checkpoints import Checkpoints
 from paceline.study.record.network_files import Unusable, key_of
 from paceline.study.record.record import Record
-from paceline.study.record.replay import fold, keep_snapshot
+from paceline.study.record.replay import Folded, fold, keep_snapshot
 
 _PRUNING_SECONDS = 1.0  # least time between two removals of files that are not needed any more
 _PAUSED_BYTES = 2**30  # of paused networks kept in memory; all of them are on disk as well
@@ -61,9 +61,8 @@ class Recorder:
     def __init__(self, store: Store, observer: Observer | None) -> None:
         self._store, self._observer = store, observer
         folded = fold(store)
-        keep_snapshot(
-            store, folded=folded
-        )  # for the next reader, if there was none, or one of another version
+        # for the next reader, if there was none, or one of another version
+        keep_snapshot(store, folded=lambda: folded)
         self.record = folded.record
         self.clock, self._now = folded.clock, SessionClock().now
         self._checkpoints = Checkpoints(store.directory / CHECKPOINTS, store.value, self._key_of)
@@ -297,10 +296,20 @@ class Recorder:
         now = self._now()
         for event in events:
             self.clock.take(Stored(0, now, event))
-        keep_snapshot(self._store)
+        keep_snapshot(self._store, folded=self._stored)
         if prunes:
             self._checkpoints.prune()
             self._pruned_at = time.monotonic()
+
+    def _stored(self) -> Folded:
+        """The state after the stored events: without the epochs that wait for their snapshot."""
+        trials = {**self.record.trials}
+        for number, events in self._uncovered.items():
+            measured = trials[number].measurements
+            trials[number] = replace(
+                trials[number], measurements=measured[: len(measured) - len(events)]
+            )
+        return Folded(self.record.copied(trials=trials), self.clock, self._store.last())
 
     def _keep(self, number: int, snapshot: SnapshotReference) -> None:
         """Keeps a paused network in memory; the oldest are dropped when there are too many."""

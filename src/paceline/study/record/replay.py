@@ -1,7 +1,7 @@
 """Reads the record of a study from its store, starting at the last snapshot."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,22 +113,21 @@ def writing(directory: Path, store: str | None = None) -> Iterator[Store]:
         opened.close()
 
 
-def keep_snapshot(store: Store, share: float = _SHARE, folded: Folded | None = None) -> None:
+def keep_snapshot(
+    store: Store, share: float = _SHARE, folded: Callable[[], Folded] | None = None
+) -> None:
     """Stores a snapshot of the record, if enough events have come since the last one.
-
-    It is made from the stored events, not from the writer's record, which may be ahead by
-    measurements that wait for their checkpoint.
 
     Args:
         store: open for writing.
         share: minimum number of new events, as a share of those that the last snapshot covers.
-        folded: the state after the stored events, if known; else they are read.
+        folded: returns the state after the stored events, if it is known; else they are read.
     """
     if store.num_since_snapshot >= max(_FEWEST_EVENTS, share * store.num_in_snapshot):
-        folded = folded or fold(store)
-        body = snapshot.dump(folded.record, folded.clock)
+        state = fold(store) if folded is None else folded()
+        body = snapshot.dump(state.record, state.clock)
         if body is not None:
-            store.save_snapshot(folded.last, body)
+            store.save_snapshot(state.last, body)
 
 
 def _from_snapshot(store: Store) -> Folded | None:
