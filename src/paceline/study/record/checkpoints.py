@@ -29,7 +29,7 @@ class Checkpoints:
     same transaction as the measurements they belong to. The files they replace are removed only
     after that. Models are flushed to the disk before their names are stored. The states of running
     trials are flushed later, by a thread; until then the index has the earlier state of such a
-    trial as well (docs/design/0042-durable-later.md).
+    trial as well (docs/design/0043-durable-later.md).
     """
 
     def __init__(self, directory: Path, value: parts.Read, key_of: Callable[[int], str]) -> None:
