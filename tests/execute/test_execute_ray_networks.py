@@ -179,7 +179,8 @@ def test_a_study_of_networks_whose_process_was_killed_continues_anywhere(
     begun = paceline.load_study(tmp_path / "study")
     assert any(trial.worker is not None for trial in begun.trials)
     assert not all(trial.state.is_final for trial in begun.trials)
-    for where in ({}, {"executor": "local"}):
+    places: list[dict[str, Any]] = [{}, {"executor": "local"}]
+    for where in places:
         copy = Path(shutil.copytree(tmp_path / "study", tmp_path / f"copy{len(where)}"))
         study = paceline.resume(copy, small_network, (x, y), trials=9, display=False, **where)
         assert outcome(study) == outcome(whole)

@@ -110,7 +110,7 @@ def test_directories_in_place_of_files(tmp_path: Path, name: str, what: str) -> 
 
 def test_a_file_in_the_place_of_the_checkpoints(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("mine")
-    checkpoints = Checkpoints(tmp_path / "checkpoints", {}.get, str)
+    checkpoints = Checkpoints(tmp_path / "checkpoints", lambda _: None, str)
     with pytest.raises(
         PacelineError, match="move away what is in its place, then resume: paceline resume"
     ):
@@ -122,7 +122,7 @@ def test_a_file_in_the_place_of_the_checkpoints(tmp_path: Path) -> None:
 def test_a_checkpoint_that_cannot_be_removed_is_harmless(tmp_path: Path) -> None:
     directory = tmp_path / "checkpoints"
     (directory / "running-1.safetensors" / "below").mkdir(parents=True)
-    Checkpoints(directory, {}.get, str).take_over()
+    Checkpoints(directory, lambda _: None, str).take_over()
     assert (directory / "running-1.safetensors").is_dir()
 
 

@@ -75,7 +75,7 @@ class _Kills(paceline.Callback):
 
 def main() -> None:
     """Runs the study in the directory named by the argument, until it is killed."""
-    delayed_flush.flush = lambda _: threading.Event().wait()  # type: ignore[assignment,return-value]
+    delayed_flush.flush = lambda _: threading.Event().wait()  # type: ignore[attr-defined,assignment]
     search(Path(sys.argv[1]), [_Kills()])
 
 

@@ -187,7 +187,7 @@ def index(
             row = raw.execute("SELECT value FROM current WHERE name = ?", [name]).fetchone()
             return row and json.loads(row[0])
 
-        found: dict[str, Any] = parts.read(value, "checkpoints", "running")
+        found = parts.read(value, "checkpoints", "running") or {}
         if change is not None:
             change(found)
             raw.execute(

@@ -126,7 +126,7 @@ def names(checkpoints: Checkpoints) -> list[str]:
 def test_an_earlier_state_stays_until_the_last_one_is_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoints = Checkpoints(tmp_path, {}.get, str)
+    checkpoints = Checkpoints(tmp_path, lambda _: None, str)
     checkpoints.save_running(snapshot(1))
     checkpoints.settle(wait=True)
 

@@ -328,7 +328,8 @@ _STORED_NAMES = {"prefix_of": "shares"}
 def to_json(event: Event) -> tuple[str, dict[str, Json]]:
     """An event as the name of its type and a strict JSON body; NaN and infinity become text."""
     # not `asdict`, which copies everything below as well
-    body = {name: getattr(event, name) for name in _fields_of(type(event))}
+    kind = type(event).__name__
+    body = {name: getattr(event, name) for name in _fields_of(kind)}
     for name, stored in _STORED_NAMES.items():
         if name in body:
             body[stored] = body.pop(name)
@@ -338,12 +339,12 @@ def to_json(event: Event) -> tuple[str, dict[str, Json]]:
         body["metrics"] = {k: v if math.isfinite(v) else str(v) for k, v in body["metrics"].items()}
     if isinstance(score := body.get("score"), float) and not math.isfinite(score):
         body["score"] = None
-    return type(event).__name__, body
+    return kind, body
 
 
 @cache
-def _fields_of(kind: type[Event]) -> tuple[str, ...]:
-    return tuple(one.name for one in fields(kind))
+def _fields_of(kind: str) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(_KINDS[kind]))
 
 
 class UnknownKind(ValueError):
