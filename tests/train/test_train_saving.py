@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from paceline.train.saving import CannotSave, LoadRequirements, check_savable, save
+from paceline.train.compilation_count import count_compilations
+from paceline.train.saving import CannotSave, LoadRequirements, check_savable, load, save
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(6, 4)).astype("float32"), RNG.integers(0, 3, 6)
@@ -194,3 +195,14 @@ def test_a_file_counts_if_the_loaded_model_is_the_same(kind: str, tmp_path: Path
 def test_disk_errors_are_not_attributed_to_the_model(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         save(model(), tmp_path / "nowhere" / "model.keras", lambda: (X, Y))
+
+
+def test_loading_compiles_no_program_for_each_shape(tmp_path: Path) -> None:
+    for units in (7, 11):
+        layers = [keras.Input((4,)), keras.layers.Dense(units), keras.layers.Dense(3)]
+        keras.Sequential(layers).save(tmp_path / f"{units}.keras")
+    load(tmp_path / "7.keras")
+    with count_compilations() as count:
+        loaded = load(tmp_path / "11.keras")
+    assert count.compilations == 0
+    assert loaded.layers[0].units == 11

@@ -47,14 +47,12 @@ class FittedNetwork:
 
     def _loaded(self) -> Any:
         if self._model is None and self._stored is not None:
-            import keras
-
-            import paceline  # noqa: F401 - chooses the backend before Keras is imported
+            from paceline.train.saving import load
 
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "model.keras"
                 path.write_bytes(self._stored)
-                self._model = keras.saving.load_model(path, safe_mode=True)
+                self._model = load(path)
         return self._model
 
     def __getstate__(self) -> dict[str, Any]:

@@ -180,7 +180,7 @@ def load_file(path: Path) -> Any:
 
 def _load(path: Path, known: Mapping[str, Any] | None, custom_objects: Any, safe_mode: bool) -> Any:
     choose_backend()
-    import keras
+    from paceline.train.saving import load
 
     if fault := fault_of(path, known):
         why = known["keras"]["reason"] if known else ""
@@ -188,7 +188,7 @@ def _load(path: Path, known: Mapping[str, Any] | None, custom_objects: Any, safe
             f"{path} {fault}{f': {why}' if why else ''}", expected="best_model(build=build)"
         )
     try:
-        return keras.saving.load_model(path, custom_objects=custom_objects, safe_mode=safe_mode)
+        return load(path, custom_objects, safe_mode)
     except Exception as error:
         message = " ".join(str(error).split())
         raise InvalidInput(

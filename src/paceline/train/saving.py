@@ -20,6 +20,7 @@ import keras
 import numpy as np
 
 from paceline.train.array_feed import Tree
+from paceline.train.internals import fast_initialization
 from paceline.train.isolation import GlobalState
 from paceline.train.model_config import model_config
 
@@ -56,6 +57,15 @@ class LoadRequirements:
         return tuple(sorted({str(found.__module__) for found in self.objects.values()}))
 
 
+def load(path: Path, objects: Mapping[str, Any] | None = None, safe_mode: bool = True) -> Any:
+    """Loads a ``.keras`` file as Keras does, which draws initial weights and then replaces them.
+
+    No program is compiled for each shape of these weights.
+    """
+    with fast_initialization():
+        return keras.saving.load_model(path, custom_objects=objects, safe_mode=safe_mode)
+
+
 Loader = Callable[[Mapping[str, Any], bool], None]
 """Loads a model, given custom objects and whether to use safe mode; raises if it cannot."""
 
@@ -80,7 +90,7 @@ def save(
     def read(objects: Mapping[str, Any], safe: bool) -> None:
         _compare(
             model,
-            keras.saving.load_model(path, custom_objects=dict(objects), safe_mode=safe),
+            load(path, dict(objects), safe),
             batch,
         )
 
@@ -104,7 +114,7 @@ def check_savable(model: keras.Model) -> LoadRequirements:
     """
 
     def read(objects: Mapping[str, Any], safe: bool) -> None:
-        with keras.saving.custom_object_scope(dict(objects)):
+        with fast_initialization(), keras.saving.custom_object_scope(dict(objects)):
             keras.saving.deserialize_keras_object(json.loads(config), safe_mode=safe)
 
     if model_config(model) is not None:  # only classes of Keras, with complete configurations
