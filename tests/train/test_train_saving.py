@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -201,6 +202,7 @@ def test_loading_compiles_no_program_for_each_shape(tmp_path: Path) -> None:
     for units in (7, 11):
         layers = [keras.Input((4,)), keras.layers.Dense(units), keras.layers.Dense(3)]
         keras.Sequential(layers).save(tmp_path / f"{units}.keras")
+    jax.clear_caches()
     load(tmp_path / "7.keras")
     with count_compilations() as count:
         loaded = load(tmp_path / "11.keras")
