@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from paceline.cli.options import study_of
+from paceline.cli.options import place_of, study_of
 from paceline.cli.single import choose
 from paceline.core import InvalidInput
 from paceline.space import Boolean, Choice, Condition, Float, Int, Space
@@ -23,6 +23,16 @@ def strict(text: str) -> Any:
         raise ValueError(f"{name} is not JSON")
 
     return json.loads(text, parse_constant=refuse)
+
+
+def test_the_directory_of_a_study_is_named_after_the_data(run: Run) -> None:
+    for data, name in (
+        ("folder:photos?size=96", "photos"),
+        ("folder:/data/photos/", "photos"),
+        ("data/houses.csv", "houses"),
+        ("mnist", "mnist"),
+    ):
+        assert study_of(None, place_of(data)) == Path("runs", name)
 
 
 def test_help_and_version_are_answered_without_the_heavy_libraries() -> None:

@@ -163,9 +163,9 @@ def test_other_streams_need_a_build_function() -> None:
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("", "no idx files; expected .*one folder for each class: data='folder:.*photos'"),
-        ("train", "data='folder:.*photos/train'"),
-        ("..", "data='folder:.*photos'"),
+        ("", "no idx files; expected .*one folder for each class as 'folder:.*photos'"),
+        ("train", "as 'folder:.*photos/train'"),
+        ("..", "as 'folder:.*photos'"),
         ("train/day", "Put the images of each class into a folder of its own in day"),
         ("train/day/0.png", "expected a name that .*from a folder that has a folder for each"),
     ],
@@ -178,7 +178,7 @@ def test_a_folder_of_images_without_its_notation(photos: Path, place: str, messa
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
-        ("folder:{}/train/day/0.png", InvalidInput, "is a file; .*Leave out 'folder:'"),
+        ("folder:{}/train/day/0.png", InvalidInput, "is a file; .*Leave out 'folder:' and pass"),
         ("folder:", MissingData, "folder: is not a folder"),
         ("folder:nowhere", MissingData, "nowhere is not a folder; expected a folder that has"),
         ("folder:{}?sise=3", InvalidInput, "Did you mean 'size'"),

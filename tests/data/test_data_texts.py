@@ -81,6 +81,7 @@ def test_sequences_are_numbers_of_words_in_order() -> None:
     parts = split(load(frame, target="good", texts="sequences"), validation=0.25)
     words, fitted = parts.dataset.columns[0].categories, parts.preparation.texts[0]
     assert parts.x_train.shape[1] == 11
+    assert not parts.notes  # there are no numbers that are scaled
     new = pd.DataFrame({"review": ["The film was zorgly", None, "great"]})
     rows = paceline_data.prepare(parts, new)
     numbers = [int(fitted.place[words.index(word) + 2]) + 2 for word in ("the", "film", "was")]

@@ -167,6 +167,12 @@ def pairs(given: list[str] | None) -> dict[str, str]:
     return found
 
 
+def place_of(data: str) -> str:
+    """The file or folder of data: ``"photos"`` of ``"folder:photos?size=96"``; names unchanged."""
+    name, colon, place = data.partition(":")
+    return place.partition("?")[0] if colon and name.isidentifier() else data
+
+
 def study_of(study: Path | None, name: str) -> Path:
     """The given directory, or the first unused one of ``runs/name``, ``runs/name-2``, ..."""
     if study is not None:

@@ -100,7 +100,7 @@ def tune(
     if change_space:
         asked["change_space"] = True
     asked |= {"callbacks": callback or [], "objective": o.objective_of(objective)}
-    _search(o.study_of(study, name), what, data, display=display, watch=watch, **asked)
+    _search(o.study_of(study, o.place_of(name)), what, data, display=display, watch=watch, **asked)
 
 
 @takes_settings(CHANGEABLE)

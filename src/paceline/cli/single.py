@@ -58,7 +58,7 @@ def train(
     from paceline.study.plan.network_plan import plan_networks
 
     what, data, texts = o.build_of(build, model), o.data_of(data), o.pairs(fixed)
-    directory = o.study_of(study, f"train-{data.rsplit('/')[-1]}")
+    directory = o.study_of(study, f"train-{o.place_of(data).rsplit('/')[-1]}")
     if (directory / "study.db").exists():
         _refuse(str(directory))
     definition = define(

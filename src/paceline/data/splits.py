@@ -166,7 +166,8 @@ def _is_scaled(fitted: Preparation | None, how: How) -> bool:
 def _preparation_notes(fitted: Preparation | None, dataset: Dataset, how: How) -> tuple[str, ...]:
     """Notes on what was done to the inputs, and what was not although networks may need it."""
     notes = []
-    if _is_scaled(fitted, how):
+    has_numbers = not dataset.columns or any(one.kind == "numeric" for one in dataset.columns)
+    if has_numbers and _is_scaled(fitted, how):
         what = "Numbers of the table" if dataset.is_table else "Inputs"
         notes.append(
             f"{what} were shifted and scaled to mean 0 and standard deviation 1 of the training "

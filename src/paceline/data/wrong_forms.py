@@ -60,7 +60,7 @@ def no_image_folder(path: Path, expected: str, num_classes: int = 0) -> InvalidI
         return InvalidInput(
             f"data is 'folder:{path}' and {path} is {what}",
             expected=expected,
-            fix=f"Leave out 'folder:': data={str(path)!r}.",
+            fix=f"Leave out 'folder:' and pass {str(path)!r}.",
         )
     return InvalidInput(
         f"{path} has {num_classes} folder{'' if num_classes == 1 else 's'} with images",
@@ -82,15 +82,15 @@ def instead_of(given: Mapping[str, Any]) -> str:
 def _in(path: Path) -> str:
     """What to pass in place of a folder, by what is in it."""
     if _has_classes(path):
-        return f"Images in one folder for each class: data='folder:{path}'."
+        return f"Pass images in one folder for each class as 'folder:{path}'."
     entries = _entries(path)
     inner = [one for one in entries if one.is_dir() and _has_classes(one)]
     if inner:
-        return f"Images in one folder for each class: data='folder:{inner[0]}'."
+        return f"Pass images in one folder for each class as 'folder:{inner[0]}'."
     if any(one.suffix.lower() in IMAGES for one in entries):
         return f"Put the images of each class into a folder of its own in {path.name}."
     files = [one for one in entries if one.name.lower().endswith((*ENDINGS, ".npz"))]
-    return f"Pass one of its files: data={str(files[0])!r}." if files else ""
+    return f"Pass one of its files, such as {str(files[0])!r}." if files else ""
 
 
 def _of_file(path: Path) -> str:
@@ -100,7 +100,7 @@ def _of_file(path: Path) -> str:
     if ending in _ARCHIVES:
         return "Unpack it, and pass what is in it."
     if ending == ".npy":
-        return "Pass numpy.load(...) of both files as (x, y), or numpy.savez('d.npz', x=x, y=y)."
+        return "In Python, pass (x, y), or write both with numpy.savez('data.npz', x=x, y=y)."
     if ending in (".py", ".ipynb"):
         return "A build function is given before data: model.py:build."
     if ending in _READ_BY_PANDAS:
