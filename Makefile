@@ -28,7 +28,8 @@ test-all: test test-exhaustive
 
 # The tests of data of TensorFlow and PyTorch, which are too large for the environment of all others.
 test-tensorflow: .venvs/tensorflow/.installed
-	.venvs/tensorflow/bin/python -m pytest tests/data/test_data_tensorflow.py tests/data/test_data_torch.py
+	.venvs/tensorflow/bin/python -m pytest tests/data/test_data_tensorflow.py tests/data/test_data_torch.py \
+		tests/compat/test_compat_tensorflow.py
 
 .venvs/tensorflow/.installed: pyproject.toml
 	$(PYTHON) -m venv .venvs/tensorflow

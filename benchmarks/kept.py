@@ -1,11 +1,11 @@
-"""What was found before: of benchmarks in which nothing is timed, so that a long one can be made in
-pieces.
+"""What was found before: of benchmarks in which nothing is timed but processors, so that a long one
+can be made in pieces.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,31 @@ def runs(
     return [kept[str(seed)] for seed in seeds]
 
 
+def answer(
+    name: str, environment: str, sources: Sequence[Path], make: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """What one run finds; it is made only if it was not made before.
+
+    Args:
+        name: of the run.
+        environment: in which it runs.
+        sources: the files that it runs, beside those of Paceline. A run with other files, another
+            version of the peer, or another Paceline is another one.
+        make: makes it.
+    """
+    texts = [path.read_bytes() for path in sources]
+    if environment == environments.OURS:
+        ours = environments.ROOT / "src" / "paceline"
+        texts += [path.read_bytes() for path in sorted(ours.rglob("*.py"))]
+    place = _folder() / f"{name}-{environment}-{_hash(environment, texts)}.json"
+    is_kept = place.exists()
+    _reused.append(int(is_kept))
+    if not is_kept:
+        _write(place, make())
+    found: dict[str, Any] = json.loads(place.read_text())
+    return found
+
+
 def _write(place: Path, kept: Mapping[str, Any]) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     fresh = place.with_suffix(".new")
@@ -59,7 +84,11 @@ def _place(environment: str, module: str, request: Mapping[str, Any]) -> Path:
     """
     asked = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:10]
     name = f"{module.removeprefix('benchmarks.')}-{asked}-{_mark(environment, module)}.json"
-    return environments.ROOT / ".venvs" / "kept" / name
+    return _folder() / name
+
+
+def _folder() -> Path:
+    return environments.ROOT / ".venvs" / "kept"
 
 
 @cache
@@ -71,10 +100,15 @@ def _mark(environment: str, module: str) -> str:
         texts += [
             path.read_bytes() for room in _ROOMS for path in sorted((root / room).rglob("*.py"))
         ]
-        texts.append(json.dumps(environments.versions(environment)).encode())
-    else:
-        texts.append(json.dumps(environments.requirements(environment)).encode())
-    return hashlib.sha256(b"".join(texts)).hexdigest()[:10]
+    return _hash(environment, texts)
+
+
+def _hash(environment: str, texts: Sequence[bytes]) -> str:
+    """Hash of files, and of the versions in an environment."""
+    is_ours = environment == environments.OURS
+    versions = environments.versions if is_ours else environments.requirements
+    stamp = json.dumps(versions(environment)).encode()
+    return hashlib.sha256(b"".join([*texts, stamp])).hexdigest()[:10]
 
 
 def _sources(module: str) -> Iterator[Path]:

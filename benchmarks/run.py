@@ -64,6 +64,7 @@ BENCHMARKS = (
     "exports",
     "sklearn_search",
     "exercises",
+    "kt_scripts",
     "networks",
     "kmnist_mlp",
     "mnist_methods",

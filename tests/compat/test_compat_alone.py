@@ -306,8 +306,13 @@ def _computes(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
     return model.fit(*args, batch_size=2 ** hp.Int("log", 1, 5), **kwargs)
 
 
-def _names_it_otherwise(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
-    return model.fit(*args, batch_size=hp.Int("size", 1, 5), **kwargs)
+def _passes_it_elsewhere(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    return model.fit(*args, steps_per_epoch=hp.Int("size", 1, 5), **kwargs)
+
+
+def _passes_it_twice(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    size = hp.Int("size", 1, 5)
+    return model.fit(*args, batch_size=size, epochs=size, **kwargs)
 
 
 def _makes_something_else(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -338,7 +343,8 @@ def _returns_its_own(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         (_depends_on_values, "looks up 'units' of build"),
         (_depends_on_its_own, "computes with the hyperparameter 'batch_size'"),
         (_computes, "computes with the hyperparameter 'log'"),
-        (_names_it_otherwise, "passes the hyperparameter 'size' as batch_size"),
+        (_passes_it_elsewhere, "passes the hyperparameter 'size' as steps_per_epoch"),
+        (_passes_it_twice, "passes one hyperparameter as batch_size and epochs"),
         (_returns_its_own, "returns something else"),
         (_makes_something_else, "does more than pass arguments"),
         (_writes_a_log, "calls open"),
@@ -361,20 +367,111 @@ def test_a_fit_that_does_more_is_not_taken_for_one_that_passes_arguments(
         arguments_of(tuner, (x, y), {"validation_split": 0.5})
 
 
-def test_a_build_that_keeps_something_for_fit_is_noticed() -> None:
-    class Keeps(kt.HyperModel):
-        def build(self, hp: Any) -> keras.Model:
-            self.size = hp.Choice("size", [16, 32, 64])
-            return classifier(hp)
+SIZES: list[int] = []
+LAST: dict[str, int] = {"units": 4}
+EPOCHS, STOP = 2, keras.callbacks.EarlyStopping("val_loss")
 
-        def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
-            return model.fit(*args, batch_size=self.size, **kwargs)
 
-    tuner = kt.RandomSearch(Keeps(), "val_loss", 1)
+class _KeepsSomething(kt.HyperModel):
+    """Its ``build`` keeps its units in different places."""
+
+    sizes: ClassVar[list[int]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own: dict[str, Any] = {"sizes": []}
+
+    def build(self, hp: Any) -> keras.Model:
+        model = classifier(hp)
+        self.units = hp.get("units")
+        for each in (SIZES, self.sizes, self.own["sizes"]):
+            each.append(hp.get("units"))
+        LAST["units"] = hp.get("units")
+        return model
+
+
+def _reads_an_attribute(self: Any, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    return model.fit(*args, epochs=4 if self.units == 8 else 1, **kwargs)
+
+
+def _reads_a_list_of_the_object(self: Any, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    return model.fit(*args, epochs=4 if self.own["sizes"][-1] == 8 else 1, **kwargs)
+
+
+def _reads_a_list_of_the_class(self: Any, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    return model.fit(*args, epochs=4 if _KeepsSomething.sizes[-1] == 8 else 1, **kwargs)
+
+
+def _reads_a_list(self: Any, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    return model.fit(*args, epochs=max(1, *SIZES[-1:]), **kwargs)
+
+
+def _reads_a_dict(self: Any, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    return model.fit(*args, epochs=max([1], key=lambda _: LAST["units"]), **kwargs)
+
+
+def _appends_to_a_list(self: Any, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    SIZES.append(0)
+    return model.fit(*args, **kwargs)
+
+
+def _appends_to_it_by_another_name(self: Any, hp: Any, model: Any, *args: Any, **k: Any) -> Any:
+    log = SIZES
+    log.append(0)
+    return model.fit(*args, **k)
+
+
+def _sets_an_item(self: Any, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    LAST["trained"] = 1
+    return model.fit(*args, **kwargs)
+
+
+def _chooses_arguments(self: Any, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    callbacks = [STOP, *kwargs.pop("callbacks")]
+    kwargs.get("callbacks", callbacks).append(keras.callbacks.TerminateOnNaN())
+    return model.fit(*args, epochs=EPOCHS, callbacks=callbacks, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("fit", "message"),
+    [
+        (_reads_an_attribute, r"reads self\.units, which build\(hp\) changes"),
+        (_reads_a_list_of_the_object, r"reads self\.own, which build\(hp\) changes"),
+        (_reads_a_list_of_the_class, r"reads _KeepsSomething, which build\(hp\) changes"),
+        (_reads_a_list, r"reads SIZES, which build\(hp\) changes"),
+        (_reads_a_dict, r"reads LAST, which build\(hp\) changes"),
+        (_appends_to_a_list, r"fit calls SIZES\.append"),
+        (_appends_to_it_by_another_name, r"fit changes SIZES"),
+        (_sets_an_item, r"fit sets LAST\['trained'\]"),
+        (_chooses_arguments, ""),
+    ],
+)
+def test_what_a_fit_reads_must_not_change(fit: Any, message: str) -> None:
+    own: kt.HyperModel = type("Own", (_KeepsSomething,), {"fit": fit})()
+    tuner = kt.RandomSearch(own, "val_loss", 1)
     x, y = np.zeros((20, 3), np.float32), np.arange(20) % 2
-    with pytest.raises(RunsAlone, match=r"Keeps\.build sets 'size'"):
-        arguments_of(tuner, (x, y), {"validation_split": 0.5})
-    assert type(tuner.hypermodel) is Keeps
+    if message:
+        with pytest.raises(RunsAlone, match=message):
+            arguments_of(tuner, (x, y), {"validation_split": 0.5})
+        return
+    found = arguments_of(tuner, (x, y), {"validation_split": 0.5})
+    assert found["epochs"] == EPOCHS
+    assert [type(one).__name__ for one in found["callbacks"]] == ["EarlyStopping", "TerminateOnNaN"]
+
+
+@pytest.mark.exhaustive
+def test_a_seed_is_that_of_weights_as_well(rows: Any) -> None:
+    def scores(seed: int | None, name: str) -> list[float | None]:
+        tuner = Hooked(classifier, "val_loss", 1, seed=seed, project_name=name)
+        tuner.search(*rows, validation_split=0.25, batch_size=30, verbose=0)
+        return [one.score for one in tuner.study.trials]
+
+    before = np.random.get_state(legacy=False)["state"]["key"].tolist()
+    first = scores(3, "a")
+    assert np.random.get_state(legacy=False)["state"]["key"].tolist() == before
+    np.random.seed(1)
+    assert scores(3, "b") == first
+    assert scores(4, "c") != first
 
 
 def test_a_run_trial_that_does_something_for_each_trial_is_called_for_each() -> None:

@@ -116,7 +116,7 @@ def test_a_project_goes_on_and_is_overwritten_on_request(
     assert [trial.number for trial in second.study.trials] == [0, 1]
     assert second.study.trials[0].config == first.study.trials[0].config
     with pytest.raises(StudyMismatch, match="overwrite=True"):
-        second.search(rows[0] + 1, rows[1], **given)
+        tuner(3).search(rows[0] + 1, rows[1], **given)
     fresh = tuner(1, overwrite=True)
     assert not fresh.oracle.trials
     with pytest.raises(InvalidInput, match=r"validation_split=0\.2"):

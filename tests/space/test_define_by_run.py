@@ -65,7 +65,7 @@ def test_errors_are_those_of_kerastuner() -> None:
     hp.Int("filters", 1, 9, parent_name="model", parent_values=["cnn"])
     with pytest.raises(KeyError, match=r"size does not exist\. Known: model, filters"):
         hp.get("size")
-    with pytest.raises(ValueError, match="filters is inactive"):
+    with pytest.raises(ValueError, match="filters is currently inactive"):
         hp["filters"]
     with (
         pytest.raises(ValueError, match="conditional_scope's parent is 'size'"),

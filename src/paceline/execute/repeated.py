@@ -161,6 +161,19 @@ class RepeatedExecutor:
         return event
 
 
+def network_of(snapshot: TrialSnapshot, is_single: bool) -> Leaves:
+    """The variables to keep of a trial that ends at a snapshot of its training.
+
+    Args:
+        snapshot: of the trial.
+        is_single: whether each trial is trained once; otherwise those of its first training.
+    """
+    if is_single:
+        return snapshot.best or snapshot.leaves
+    *leaves, scores = snapshot.leaves  # as `_Trainings.snapshot` joins them
+    return (snapshot.best or leaves)[: len(leaves) // len(scores)]
+
+
 @dataclass(eq=False)
 class _Trainings:
     """The trainings of one trial.

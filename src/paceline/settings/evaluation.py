@@ -67,7 +67,7 @@ class EvaluationOptions(FinalOptions, total=False):
     """
     keep_models: int | None
     """Number of best trials whose trained networks are kept, for ``study.model(number)``; None for
-    one. Trials that a schedule stopped early are not among them.
+    one. Trials that a schedule stopped early count after those that completed.
     """
 
 
@@ -170,7 +170,7 @@ class EvaluationSettings(Group):
         Change.SILENT,
         terminal=Terminal(
             int,
-            "Keep the trained networks of the K best trials that were not stopped early.",
+            "Keep the trained networks of the K best trials.",
             metavar="K",
             default="1",
         ),

@@ -1,7 +1,6 @@
 """The ``hp`` argument of ``build(hp)``: define-by-run with KerasTuner's methods."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from paceline.core import InvalidInput, Value
@@ -10,12 +9,13 @@ from paceline.space.floats import Float
 from paceline.space.hyperparameter import Condition, Hyperparameter, typed
 from paceline.space.integers import Int
 from paceline.space.known import KnownHyperparameters, two_definitions
+from paceline.space.scopes import Scopes, of_itself
 from paceline.space.space import Space
 
 _Values = Value | Sequence[Value] | None
 
 
-class HyperParameters:
+class HyperParameters(Scopes[Condition]):
     """The hyperparameters, during one call of ``build(hp)``.
 
     ``hp.Int("units", 32, 512, step=32)`` returns the value of ``units`` in this configuration (its
@@ -57,6 +57,7 @@ class HyperParameters:
         overrides: Mapping[str, Hyperparameter] | None = None,
         trial: int | None = None,
     ) -> None:
+        super().__init__()
         self.trial = trial
         self._reporter, self._missing, self._seed = reporter, missing, seed
         self._known = KnownHyperparameters(space or (), on_change)
@@ -66,8 +67,6 @@ class HyperParameters:
         self.refused: InvalidInput | None = None
         self.mistake: InvalidInput | None = None
         self._seed_was_read = False
-        self._name_scopes: list[str] = []
-        self._conditions: list[Condition] = []
 
     # -- results of this build
 
@@ -214,12 +213,10 @@ class HyperParameters:
         if full not in self._known:
             if full in self._given:
                 return self._given[full]
-            raise KeyError(f"{full} does not exist. Known: {self._known.listed}.")
+            raise self._without_value(full)
         found = self._find(full)
         if found is None:
-            raise InvalidInput(
-                f"{full} is inactive in this configuration", expected="a name that is active in it"
-            )
+            raise self._without_value(full)
         return self._used.setdefault(full, found)[1]
 
     def __getitem__(self, name: str) -> Any:
@@ -258,54 +255,13 @@ class HyperParameters:
             )
         return self._reporter(value, step)
 
-    # -- scopes
-
-    @contextmanager
-    def name_scope(self, name: str) -> Iterator[None]:
-        """Prefixes names in this scope with ``name/``."""
-        self._name_scopes.append(str(name))
-        try:
-            yield
-        finally:
-            self._name_scopes.pop()
-
-    @contextmanager
-    def conditional_scope(
-        self, parent_name: str, parent_values: Value | Iterable[Value]
-    ) -> Iterator[None]:
-        """Hyperparameters in this scope are active only if the parent has one of the values.
-
-        The code in the scope always runs; inactive hyperparameters are None in it.
-
-        Raises:
-            ValueError: the parent has not been defined before.
-        """
-        parent = self._full(parent_name)
-        if parent not in self._known:
-            raise self._mistaken(
-                InvalidInput(
-                    f"conditional_scope's parent is {parent!r}",
-                    expected=f"one that was defined before: {self._known.listed}",
-                )
-            )
-        self._conditions.append(Condition(parent, parent_values))
-        try:
-            yield
-        finally:
-            self._conditions.pop()
-
-    def _maybe_scope(self, parent: str | None, values: _Values) -> Any:
-        if not parent:
-            return nullcontext()
-        if values is None:
-            passed = f"parent_name is {parent!r} and parent_values is missing"
-            raise self._mistaken(InvalidInput(passed, expected="both or none"))
-        return self.conditional_scope(parent, values)
-
-    def _full(self, name: str) -> str:
-        return "/".join([*self._name_scopes, str(name)])
-
     # -- internals
+
+    def _known_names(self) -> Sequence[str]:
+        return self._known.names
+
+    def _condition(self, parent: str, values: Value | Iterable[Value]) -> Condition:
+        return Condition(parent, values)
 
     def _ask(
         self, name: str, make: Callable[[str, Sequence[Condition]], Hyperparameter]
@@ -329,9 +285,7 @@ class HyperParameters:
     ) -> Hyperparameter:
         try:
             if any(condition.parent == full for condition in self._conditions):
-                raise InvalidInput(
-                    f"{full!r} is conditional on itself", expected="a parent of another name"
-                )
+                raise of_itself(full)
             return make(full, tuple(self._conditions))
         except InvalidInput as error:
             raise self._mistaken(error) from None

@@ -36,11 +36,6 @@ class KnownHyperparameters:
         return tuple(self._of_name)
 
     @property
-    def listed(self) -> str:
-        """The names as a message shows them."""
-        return ", ".join(self._of_name) or "none yet"
-
-    @property
     def joined(self) -> tuple[Hyperparameter, ...]:
         """The hyperparameters that were added, in order."""
         return tuple(h for h in self.all if (h.name, h.definition_id) in self._added)

@@ -30,6 +30,7 @@ from paceline.core.events import (
     TrialTested,
 )
 from paceline.execute.base import Executor, ExecutorUpdate
+from paceline.execute.repeated import network_of
 from paceline.store import Store
 from paceline.study.evaluation.best_model import BestModel
 from paceline.study.evaluation.final import FinalEvaluation
@@ -336,8 +337,8 @@ class Session:
         event: Event = TrialEnded(best.number, TrialState.COMPLETED, score, epoch, reason)
         self._recorder.tell([event])
         if snapshot is not None and snapshot.epoch == len(best.measurements):
-            loaded = snapshot.load()
-            self._recorder.keep_model(best.number, loaded.best or loaded.leaves)
+            is_single = self._plan.settings.evaluation.is_single
+            self._recorder.keep_model(best.number, network_of(snapshot.load(), is_single))
 
     def _end(self, reason: str) -> None:
         if self.record.ended is None:

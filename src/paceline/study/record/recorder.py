@@ -3,10 +3,11 @@
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from paceline.core import PacelineError, TrialState
 from paceline.core.events import (
     ADVICE,
     EpochMeasured,
@@ -20,6 +21,7 @@ from paceline.core.events import (
     TrialStarted,
 )
 from paceline.execute.base import ExecutorUpdate, Leaves, SnapshotReference, TrialSnapshot
+from paceline.execute.repeated import network_of
 from paceline.store import Store, Stored
 from paceline.store.files import remove_leftovers
 from paceline.store.paths import CHECKPOINTS
@@ -108,6 +110,7 @@ class Recorder:
         """Stores events that the record has already, as `tell` does."""
         for event in events:
             if isinstance(event, TrialEnded):
+                self._keep_stopped(event)
                 self._forget(event.number)
         if any(isinstance(event, TrialEnded) for event in events):
             values = {**(values or {}), **self._checkpoints.take_changes()}
@@ -254,15 +257,33 @@ class Recorder:
         if now or snapshots:
             self._store_index(now)
 
+    def _keep_stopped(self, event: TrialEnded) -> None:
+        """Keeps the network of a trial that a schedule has stopped, as it was paused.
+
+        Only beside those of completed trials, while fewer have completed than are kept: those rank
+        first, and of a study that keeps one network nothing is written.
+        """
+        completed = self.record.num_ended(TrialState.COMPLETED)
+        has_room = self._checkpoints.num_kept > max(1, completed)
+        if event.state is not TrialState.STOPPED or event.score is None or not has_room:
+            return
+        with suppress(Unusable, PacelineError):  # it may be with a worker that is gone
+            snapshot = self.snapshot(event.number)
+            measured = self.record.num_measured(event.number)
+            if snapshot is not None and snapshot.epoch == measured:
+                network = network_of(snapshot.load(), self.record.settings.evaluation.is_single)
+                self._checkpoints.keep({event.number: network}, self._rank)
+
     def _store_index(self, events: Sequence[Event]) -> None:
         """Stores events and the index of valid files in one transaction."""
         self._append(events, self._checkpoints.take_changes())
 
-    def _rank(self, number: int) -> tuple[float, int]:
-        """Sort key of trials with a score: the best first, ties by number."""
+    def _rank(self, number: int) -> tuple[bool, float, int]:
+        """Sort key of trials with a score: completed ones first, then the best, ties by number."""
         trial = None if number in self.record.moved else self.record.trials.get(number)
         score = None if trial is None else trial.score
-        return math.inf if score is None else self.record.objective.loss(score), number
+        loss = math.inf if score is None else self.record.objective.loss(score)
+        return trial is None or trial.state is not TrialState.COMPLETED, loss, number
 
     def _key_of(self, number: int) -> str:
         trial = self.record.trials.get(number)

@@ -20,14 +20,21 @@ _STATUS = {
 }
 
 
-def take_over(oracle: Any, study: Study) -> None:
-    """Replaces the trials of an oracle by those of a study, and adds to its space."""
+def take_over(oracle: Any, study: Study, names: Mapping[str, str]) -> None:
+    """Replaces the trials of an oracle by those of a study, and adds to its space.
+
+    Args:
+        oracle: the oracle.
+        study: the study.
+        names: those that hyperparameters of the study have here, if they have others.
+    """
     known = oracle.hyperparameters
-    names = {one.name for one in known.space}
-    known.merge([from_paceline(one) for one in study.space if one.name not in names])
+    are_known = {one.name for one in known.space}
+    found = (from_paceline(one.named(names.get(one.name, one.name))) for one in study.space)
+    known.merge([one for one in found if one.name not in are_known])
     space = list(known.space)
     digits = len(str(oracle.max_trials or 9999))
-    each = [_trial(study, one, space, oracle.objective, digits) for one in study.trials]
+    each = [_trial(study, one, space, oracle.objective, digits, names) for one in study.trials]
     oracle.trials = {one.trial_id: one for one in each}
     oracle.start_order = [one.trial_id for one in each]
     done = (TrialStatus.COMPLETED, TrialStatus.FAILED)
@@ -36,9 +43,15 @@ def take_over(oracle: Any, study: Study) -> None:
 
 
 def _trial(
-    study: Study, one: Measured, space: list[Any], objective: Objective, digits: int
+    study: Study,
+    one: Measured,
+    space: list[Any],
+    objective: Objective,
+    digits: int,
+    names: Mapping[str, str],
 ) -> Trial:
-    values = {**one.config, **_of_hyperband(study, one)}
+    values = {names.get(name, name): value for name, value in one.config.items()}
+    values |= _of_hyperband(study, one)
     trial = Trial(
         HyperParameters.with_values(space, values),
         f"{one.number:0{digits}d}",

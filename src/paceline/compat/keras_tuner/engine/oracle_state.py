@@ -165,6 +165,10 @@ class OracleState(Stateful):
         values = trial.hyperparameters.values
         self._tried[trial.trial_id] = self._compute_values_hash(values)
 
+    def num_runs(self, trial_id: str) -> int:
+        """How often a trial has run to its end or failed."""
+        return self._num_runs.get(trial_id, 0)
+
     # -- results
 
     def get_trial(self, trial_id: str | int) -> Trial:

@@ -2,13 +2,13 @@
 
 Such a method is called twice, with other values of its hyperparameters and with something in place
 of the model that records the arguments. If it trains once and returns what training returns, and
-the arguments differ in ``batch_size`` and ``epochs`` alone, each of which is the hyperparameter of
-that name, then these are hyperparameters of the training loop, and trials train together all the
-same. With any other method they train one by one.
+the arguments differ in ``batch_size`` and ``epochs`` alone, each of which is a hyperparameter, then
+these are hyperparameters of the training loop, and trials train together all the same. With any
+other method they train one by one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from paceline.compat.keras_tuner.engine.alone import RunsAlone
 from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameter, HyperParameters
 from paceline.compat.keras_tuner.engine.hyperparameters.conversion import to_paceline
+from paceline.compat.keras_tuner.engine.own_state import StateRead, changed
 from paceline.space import Hyperparameter
 
 _LOOP = ("batch_size", "epochs")
@@ -31,11 +32,13 @@ class OwnArguments:
     Attributes:
         args, kwargs: without those that are hyperparameters.
         loop: the hyperparameters, by argument.
+        names: those of the hyperparameters, by argument.
     """
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
-    loop: Mapping[str, Hyperparameter]
+    loop: Mapping[str, Hyperparameter] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 class Trained:
@@ -180,6 +183,9 @@ class _Marking(HyperParameters):
         return marked
 
 
+Build = Callable[[HyperParameters], Any]
+"""A function ``build(hp)``."""
+
 Method = Callable[[HyperParameters, Recorder], Any]
 """Calls a method of the user; returns what it returns."""
 
@@ -209,45 +215,43 @@ def own_arguments(what: str, run: Method, known: HyperParameters) -> OwnArgument
     for key in passed.keys() | again.keys():
         if key not in loop and not _same(passed.get(key), again.get(key)):
             raise RunsAlone(f"{what} computes {key} from hyperparameters")
-    for key, value in loop.items():
-        if key not in _LOOP or value.name != key:
-            better = f"; called {key!r}, trials would train together" if key in _LOOP else ""
-            raise RunsAlone(f"{what} passes the hyperparameter {value.name!r} as {key}{better}")
+    passed_on = {key: value.name for key, value in loop.items()}
+    for key, name in passed_on.items():
+        if key not in _LOOP or (key != name and key in names):
+            raise RunsAlone(f"{what} passes the hyperparameter {name!r} as {key}")
     new = {one.name: one for one in hp.space if one not in before}
-    unused = [name for name in new if name not in loop]
-    if unused:
+    if unused := [name for name in new if name not in passed_on.values()]:
         raise RunsAlone(f"{what} uses the hyperparameter {unused[0]!r}")
+    if missing := [name for name in passed_on.values() if name not in new]:
+        raise RunsAlone(f"{what} uses {missing[0]!r}, which build(hp) defines")
+    if len({*passed_on.values()}) < len(passed_on):
+        raise RunsAlone(f"{what} passes one hyperparameter as {' and '.join(passed_on)}")
     rest = {key: value for key, value in kwargs.items() if key not in loop}
-    found = {key: to_paceline(new[key]) for key in loop if key in new}
-    if missing := loop.keys() - found.keys():
-        raise RunsAlone(f"{what} uses {min(missing)!r}, which build(hp) defines")
-    return OwnArguments(args, rest, found)
+    found = {key: to_paceline(new[name]) for key, name in passed_on.items()}
+    return OwnArguments(args, rest, found, passed_on)
 
 
-def check_build(hypermodel: Any, known: HyperParameters) -> None:
-    """Checks that ``build`` keeps nothing on its object, which a ``fit`` of the user may read.
+def check_state(what: str, state: StateRead, build: Build, known: HyperParameters) -> None:
+    """Checks that a method of the user reads nothing that ``build`` changes.
+
+    Args:
+        what: the method, for messages.
+        state: what it reads.
+        build: makes a model; it is called twice, with other values.
+        known: the hyperparameters of ``build``.
 
     Raises:
-        RunsAlone: it sets an attribute.
+        RunsAlone: it does.
     """
-    kind, noted = type(hypermodel), []
-
-    class Noting(kind):  # type: ignore[misc, valid-type]
-        def __setattr__(self, name: str, value: Any) -> None:
-            noted.append(name)
-            super().__setattr__(name, value)
-
     values = {one.name: _another(one) for one in known.space}
     try:
-        hypermodel.__class__ = Noting
-        hypermodel.build(known.copy())
-        hypermodel.build(HyperParameters.with_values(known.space, values))
+        build(known.copy())
+        before = state.now()
+        build(HyperParameters.with_values(known.space, values))
     except Exception as error:
-        raise RunsAlone(f"{kind.__name__}.build raises {type(error).__name__}: {error}") from None
-    finally:
-        object.__setattr__(hypermodel, "__class__", kind)
-    if noted:
-        raise RunsAlone(f"{kind.__name__}.build sets {noted[0]!r}, which its fit may read")
+        raise RunsAlone(f"build(hp) raises {type(error).__name__}: {error}") from None
+    if name := changed(before, state.now()):
+        raise RunsAlone(f"{what} reads {name}, which build(hp) changes")
 
 
 def _another(one: HyperParameter) -> Any:

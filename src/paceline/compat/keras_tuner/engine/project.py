@@ -7,9 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from paceline.compat.keras_tuner.engine.options import warn_once
 from paceline.compat.keras_tuner.engine.oracle_files import is_known
-from paceline.core import InvalidInput, checks
+from paceline.core import InvalidInput, StudyMismatch, checks
+from paceline.report import Study
 from paceline.store import has_study
+from paceline.study.loop.session import INTERRUPTED
+from paceline.study.record.record import REPAIRED
 
 _ORACLE = "oracle.json"
 
@@ -74,6 +78,57 @@ def replaced(directory: Path) -> Iterator[None]:
         else:
             clear_project(directory)
             aside.rename(directory)
+
+
+def is_finished(study: Study | None, num_trials: int | None) -> bool:
+    """Whether a project whose trials train together has nothing left to train.
+
+    Args:
+        study: of the project; None for a new one.
+        num_trials: how many the search may try; None for all of a grid.
+    """
+    ended = None if study is None else study.record.ended
+    if study is None or ended is None or ended.reason in (INTERRUPTED, REPAIRED):
+        return False
+    has_all = num_trials is None or len(study.trials) >= num_trials
+    has_best = study.record.best is not None
+    return has_all and has_best and all(one.state.is_final for one in study.trials)
+
+
+def warn_finished(directory: str, difference: StudyMismatch) -> None:
+    """Says that a search trains nothing, though its arguments are not those of the project."""
+    warn_once(
+        f"finished: {directory}: {difference.passed}",
+        f"The project in {directory} has finished, so nothing is trained and its results stay, "
+        f"although {difference.passed} (expected {difference.expected}). With overwrite=True it "
+        "begins anew.",
+    )
+
+
+def check_same_search(study: Study, oracle: Any, directory: str) -> None:
+    """Checks that a project belongs to a search of the same kind and objective.
+
+    Raises:
+        StudyMismatch: it has another objective, by which its trials would be ranked.
+        RuntimeError: another kind of tuner made it, as KerasTuner says.
+    """
+    had, objective = study.record.objective, oracle.objective
+    if (had.metric, had.direction[:3]) != (objective.name, objective.direction):
+        raise StudyMismatch(
+            f"objective is {objective.name} ({objective.direction})",
+            expected=f"{had.metric} ({had.direction}), as in {directory}",
+            fix="With overwrite=True the project is deleted and begins anew; with another "
+            "project_name it stays.",
+        )
+    searched = study.settings.search.search
+    schedule = (study.settings.search.schedule or {"schedule": "full"})["schedule"]
+    now = (oracle.strategy, getattr(oracle.schedule, "name", oracle.schedule))
+    if oracle.strategy is not None and (searched, schedule) != now:
+        raise RuntimeError(
+            f"The project in {directory} is one of another tuner (search {searched}, schedule "
+            f"{schedule}), which {type(oracle).__name__} cannot continue. To delete what is "
+            "there, pass `overwrite=True`; otherwise pass another `project_name`."
+        )
 
 
 def trained_alone(directory: Path) -> bool:

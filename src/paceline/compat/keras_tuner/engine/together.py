@@ -9,18 +9,21 @@ from paceline.compat.keras_tuner.engine.alone import RunsAlone
 from paceline.compat.keras_tuner.engine.batches import read_arguments, stream_options
 from paceline.compat.keras_tuner.engine.fit_arguments import FitArguments
 from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameters
+from paceline.compat.keras_tuner.engine.loop_names import KeepsNames, defined_by_build
 from paceline.compat.keras_tuner.engine.objective import DefaultObjective, MultiObjective
 from paceline.compat.keras_tuner.engine.options import warn_once
 from paceline.compat.keras_tuner.engine.overriding import first_overridden, is_overridden
 from paceline.compat.keras_tuner.engine.own_fit import (
     HyperModelStandIn,
+    Method,
     ModelStandIn,
     OwnArguments,
     Recorder,
-    check_build,
+    check_state,
     own_arguments,
 )
 from paceline.compat.keras_tuner.engine.own_source import effect_of
+from paceline.compat.keras_tuner.engine.own_state import StateRead, changed
 from paceline.compat.keras_tuner.engine.project import trained_alone
 from paceline.compat.keras_tuner.engine.rows import row_options
 from paceline.compat.keras_tuner.errors import TooManyFailures
@@ -70,6 +73,7 @@ def arguments_of(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> d
     given = read_arguments(given, _recorded(tuner))
     _say_unused(oracle)
     loop = {name: one for name, one in own.loop.items() if name != "epochs" or not oracle.epochs}
+    tuner._names = {name: own.names[name] for name in loop}
     is_halving = oracle.schedule != "full"
     found = {
         **(stream_options(given) if given.is_in_batches else row_options(given)),
@@ -87,9 +91,7 @@ def arguments_of(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> d
         "repeats": tuner.executions_per_trial,
         "final": tuner.final,
         "display": False if given.verbose == 0 else "auto",
-        "callbacks": callbacks.of_search(
-            given.callbacks, oracle.objective, is_halving, _patience(tuner)
-        ),
+        "callbacks": _callbacks(tuner, given, is_halving),
         **loop,
     }
     return {name: value for name, value in found.items() if value is not None}
@@ -134,10 +136,13 @@ def _recorded(tuner: Any) -> Any:
     return None if study is None or study.record.created is None else study.record.created.data
 
 
-def _patience(tuner: Any) -> int | None:
-    """The patience of a project of an earlier version."""
+def _callbacks(tuner: Any, given: FitArguments, is_halving: bool) -> list[Any] | None:
     study: Study | None = tuner._study
-    return None if study is None else study.settings.training.patience
+    patience = None if study is None else study.settings.training.patience  # of earlier versions
+    found = callbacks.of_search(given.callbacks, tuner.oracle.objective, is_halving, patience) or []
+    if any(argument != name for argument, name in tuner._names.items()):
+        found.append(KeepsNames(tuner._names))
+    return found or None
 
 
 def _check_tuner(tuner: Any) -> None:
@@ -175,34 +180,49 @@ def _say_unused(oracle: Any) -> None:
 
 def _own_arguments(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> OwnArguments:
     """The arguments of training, after a ``run_trial`` and a ``fit`` of the user."""
-    found = OwnArguments(args, kwargs, {})
-    known = tuner.oracle.get_space()
+    found = OwnArguments(args, kwargs)
+    known = defined_by_build(tuner.oracle.hyperparameters, tuner._study, tuner._names)
     if is_overridden(tuner, "run_trial"):
-        _check_source(tuner, "run_trial")
 
         def run_trial(hp: HyperParameters, recorder: Recorder) -> Any:
             return _run_trial(tuner, hp, recorder, args, kwargs)
 
-        found = own_arguments(f"{type(tuner).__name__}.run_trial", run_trial, known)
+        found = _tried(tuner, tuner, "run_trial", run_trial, known)
     if is_overridden(tuner.hypermodel, "fit"):
-        _check_source(tuner.hypermodel, "fit")
         passed = found
 
         def fit(hp: HyperParameters, recorder: Recorder) -> Any:
             given = {"callbacks": [], **passed.kwargs}
             return tuner.hypermodel.fit(hp, ModelStandIn(recorder), *passed.args, **given)
 
-        own = own_arguments(f"{type(tuner.hypermodel).__name__}.fit", fit, known)
-        check_build(tuner.hypermodel, known)
-        found = OwnArguments(own.args, own.kwargs, {**found.loop, **own.loop})
+        own = _tried(tuner, tuner.hypermodel, "fit", fit, known)
+        found = OwnArguments(
+            own.args, own.kwargs, {**found.loop, **own.loop}, {**found.names, **own.names}
+        )
     if not (found.loop or any(len(set(map(str, one.values))) > 1 for one in known.space)):
         raise RunsAlone("there is no hyperparameter with more than one value")
     return found
 
 
-def _check_source(owner: Any, name: str) -> None:
-    if effect := effect_of(getattr(owner, name)):
-        raise RunsAlone(f"{type(owner).__name__}.{name} {effect}")
+def _tried(tuner: Any, owner: Any, name: str, run: Method, known: HyperParameters) -> OwnArguments:
+    """The arguments that a method of the user passes on, if it does nothing else.
+
+    Args:
+        tuner: the tuner.
+        owner, name: the object that the method belongs to, and its name.
+        run: calls the method.
+        known: the hyperparameters of ``build``.
+    """
+    what, method = f"{type(owner).__name__}.{name}", getattr(owner, name)
+    if effect := effect_of(method):
+        raise RunsAlone(f"{what} {effect}")
+    state = StateRead(method)
+    before = state.now()
+    found = own_arguments(what, run, known)
+    if part := changed(before, state.now()):
+        raise RunsAlone(f"{what} changes {part}")
+    check_state(what, state, tuner.hypermodel.build, known)
+    return found
 
 
 def _run_trial(

@@ -1,8 +1,9 @@
 """The base class of the tuners of Keras models."""
 
 import copy
+import random
 import threading
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,24 @@ from paceline.compat.keras_tuner.engine.hyperparameters.in_search import (
     Entries,
     SearchedHyperParameters,
 )
+from paceline.compat.keras_tuner.engine.loop_names import load_names
 from paceline.compat.keras_tuner.engine.measured import take_over
 from paceline.compat.keras_tuner.engine.options import warn_once
 from paceline.compat.keras_tuner.engine.overriding import is_overridden
 from paceline.compat.keras_tuner.engine.own_fit import Recorder
-from paceline.compat.keras_tuner.engine.project import replaced, trained_alone
+from paceline.compat.keras_tuner.engine.project import (
+    check_same_search,
+    is_finished,
+    replaced,
+    trained_alone,
+    warn_finished,
+)
 from paceline.compat.keras_tuner.engine.stateful import load_json, save_json
 from paceline.compat.keras_tuner.engine.together import arguments_of, search_together
 from paceline.compat.keras_tuner.engine.trial import Trial
 from paceline.compat.keras_tuner.engine.tuner_utils import validate_trial_results
 from paceline.compat.keras_tuner.errors import FailedTrialError, FatalValueError
-from paceline.core import InvalidInput, TrialState, checks, shown
+from paceline.core import InvalidInput, StudyMismatch, checks, shown
 from paceline.core import Trial as Measured
 from paceline.report import Study
 from paceline.space import HyperParameters as Definitions
@@ -99,6 +107,7 @@ class Tuner(BaseTuner):
         self._failure: FailedTrialError | None = None
         self._lock = threading.Lock()  # models may be built in other threads
         self._searched = False
+        self._names: dict[str, str] = {}  # of hyperparameters of the training loop, by argument
         super().__init__(
             oracle, hypermodel, directory, project_name, overwrite, logger=logger, **kwargs
         )
@@ -108,16 +117,27 @@ class Tuner(BaseTuner):
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
         """Searches; the arguments are those of ``fit``.
 
-        A project that exists continues, until ``max_trials`` have been tried in total.
+        A project that exists continues, until ``max_trials`` have been tried in total. One that has
+        finished trains nothing; a warning says what differs from its own search.
 
         Raises:
             InvalidInput: an argument that cannot be honoured; nothing has been written then.
-            StudyMismatch: the project is of another space, other data or another objective.
+            StudyMismatch: the project is of another space, or has not finished and was begun with
+                other data or other arguments.
             AllTrialsFailed: the first trials all failed.
         """
         for name in _OLD:
             if fit_kwargs.pop(name, None) is not None:
                 warn_once(name, f"{name} has no effect: fit of Keras 3 has no such argument.")
+        try:
+            self._search(fit_args, fit_kwargs)
+        except StudyMismatch as difference:
+            is_over = not self._to_clear and is_finished(self._study, self.oracle.num_trials)
+            if not (is_over and self._builds_as_before()):
+                raise
+            warn_finished(self.project_dir, difference)
+
+    def _search(self, fit_args: tuple[Any, ...], fit_kwargs: dict[str, Any]) -> None:
         try:
             arguments = arguments_of(self, fit_args, fit_kwargs)
         except RunsAlone as reason:
@@ -129,6 +149,20 @@ class Tuner(BaseTuner):
             study = search_together(self, arguments)
         self._to_clear, self._searched = False, True
         self._attach(study)
+
+    def _run_and_update_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> None:
+        with self._seeded(trial):
+            super()._run_and_update_trial(trial, *args, **kwargs)
+
+    def _seeded(self, trial: Trial) -> AbstractContextManager[Any]:
+        """Random numbers of a trial that trains alone, such as initial weights, from the seed."""
+        if self.oracle.given_seed is None:
+            return nullcontext()
+        from paceline.train.isolation import GlobalState
+
+        run = self.oracle.num_runs(trial.trial_id)  # one that is repeated is another training
+        drawn = random.Random(f"{self.oracle.given_seed} {trial.trial_id} {run}")
+        return GlobalState(drawn.getrandbits(31))
 
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
         """Trains a configuration through ``fit``, as often as ``executions_per_trial`` says."""
@@ -177,6 +211,13 @@ class Tuner(BaseTuner):
         except FailedTrialError as error:
             self._failure = error
             raise
+
+    def _builds_as_before(self) -> bool:
+        """Whether ``build(hp)`` asks for the hyperparameters that the best trial has."""
+        best = self.study.best
+        hp = Definitions(self.study.space, best.config)
+        self._build_together(hp)
+        return not hp.joined and best.config.keys() <= {*hp.used, "batch_size", "epochs"}
 
     def _found(self, one: HyperParameter) -> None:
         """Adds a hyperparameter that a build has asked for to the space of the oracle."""
@@ -249,16 +290,9 @@ class Tuner(BaseTuner):
         model.load_weights(self._get_checkpoint_fname(trial_id))
 
     def _model(self, trial: Measured) -> Any:
-        if trial.state is not TrialState.STOPPED:
-            return self.study.model(trial, self._build_together)
-        if not self._searched:
-            raise InvalidInput(
-                f"the weights of trial {trial.number} are not stored: Hyperband stopped it",
-                expected="a trial that trained to its end",
-                fix="Call search(...) with the same arguments first: it repeats nothing, and has "
-                "the data to train this trial again.",
-            )
-        return self.study.model(trial, retrain=True)
+        if self._searched:  # with the data, which a trial whose weights are not kept needs
+            return self.study.model(trial, retrain=True)
+        return self.study.model(trial, self._build_together)
 
     # -- files
 
@@ -278,20 +312,24 @@ class Tuner(BaseTuner):
         if trained_alone(self._path):
             super().reload(fname)
         elif has_study(self._path):
-            self._attach(load_study(self._path))
+            study = load_study(self._path)
+            check_same_search(study, self.oracle, self.project_dir)
+            self._names = load_names(self._path)
+            self._attach(study)
 
     def _is_stored(self) -> bool:
         return trained_alone(self._path) or has_study(self._path)
 
     def _attach(self, study: Study) -> None:
         self._study = study
-        take_over(self.oracle, study)
+        names = {argument: name for argument, name in self._names.items() if argument != name}
+        take_over(self.oracle, study, names)
 
     def _check_alone(self) -> None:
         """Refuses to run trials one by one in a project whose trials train together."""
         if self._to_clear or trained_alone(self._path) or not has_study(self._path):
             return
-        raise InvalidInput(
+        raise StudyMismatch(
             f"the trials of {self.project_dir} have trained together, and this search cannot",
             expected="a search as before",
             fix="With overwrite=True the project is deleted and begins anew; with another "

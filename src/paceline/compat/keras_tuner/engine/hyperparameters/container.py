@@ -1,15 +1,16 @@
 """``hp``: hyperparameters and their values."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
 from paceline.compat.keras_tuner.engine.conditions import Condition, Parent
 from paceline.compat.keras_tuner.engine.hyperparameters import hp_types
 from paceline.compat.keras_tuner.engine.hyperparameters.hyperparameter import HyperParameter
+from paceline.space.scopes import Scopes, of_itself
 
 
-class HyperParameters:
+class HyperParameters(Scopes[Condition]):
     """Hyperparameters and their values: the ``hp`` of ``build(hp)``, and a tuner's results.
 
     ``hp.Int("units", 32, 512, step=32)`` adds ``units`` to the space, and returns its value: that
@@ -23,13 +24,12 @@ class HyperParameters:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.values: dict[str, Any] = {}
         self.active_scopes: list[list[Condition]] = []
         self.inactive_scopes: list[list[Condition]] = []
         self._space: list[HyperParameter] = []
         self._hps: dict[str, list[HyperParameter]] = {}
-        self._name_scopes: list[str] = []
-        self._conditions: list[Condition] = []
 
     @classmethod
     def with_values(cls, space: Sequence[HyperParameter], values: Mapping[str, Any]) -> Self:
@@ -57,9 +57,7 @@ class HyperParameters:
         full = self._full(name)
         if full in self.values:
             return self.values[full]
-        if full in self._hps:
-            raise ValueError(f"{full} is currently inactive.")
-        raise KeyError(f"{full} does not exist. Known: {', '.join(self._hps) or 'none'}.")
+        raise self._without_value(full)
 
     def __getitem__(self, name: str) -> Any:
         return self.get(name)
@@ -178,15 +176,6 @@ class HyperParameters:
         return self._asked(hp_types.Fixed, name, (value,), parent_name, parent_values)
 
     @contextmanager
-    def name_scope(self, name: str) -> Iterator[None]:
-        """Prefixes names in this scope with ``name/``."""
-        self._name_scopes.append(str(name))
-        try:
-            yield
-        finally:
-            self._name_scopes.pop()
-
-    @contextmanager
     def conditional_scope(self, parent_name: str, parent_values: Any) -> Iterator[None]:
         """Hyperparameters in this scope are active only if the parent has one of the values.
 
@@ -195,32 +184,24 @@ class HyperParameters:
         Raises:
             ValueError: the parent was not defined before.
         """
-        full = self._full(parent_name)
-        if not self._is_parent(full):
-            raise ValueError(
-                f"conditional_scope: the hyperparameter '{full}' is not defined. Define it before."
-            )
-        self._conditions.append(Parent(full, parent_values))
-        holds = all(one.is_active(self.values) for one in self._conditions)
-        scopes = self.active_scopes if holds else self.inactive_scopes
-        scopes.append(list(self._conditions))
-        try:
+        with super().conditional_scope(parent_name, parent_values):
+            holds = all(one.is_active(self.values) for one in self._conditions)
+            scopes = self.active_scopes if holds else self.inactive_scopes
+            scopes.append(list(self._conditions))
             yield
-        finally:
-            self._conditions.pop()
 
     # -- internals
 
-    def _full(self, name: str) -> str:
-        return "/".join([*self._name_scopes, str(name)])
+    def _known_names(self) -> Iterable[str]:
+        return self._hps
+
+    def _condition(self, parent: str, values: Any) -> Condition:
+        return Parent(parent, values)
 
     def _exists(self, name: str, conditions: Sequence[Condition] | None = None) -> bool:
         """Whether there is a hyperparameter of this name and these conditions."""
         known = self._conditions if conditions is None else list(conditions)
         return any(one.conditions == known for one in self._hps.get(name, ()))
-
-    def _is_parent(self, full: str) -> bool:
-        return full in self._hps
 
     def _asked(
         self,
@@ -231,11 +212,9 @@ class HyperParameters:
         parent_values: Any,
     ) -> Any:
         """The value of a hyperparameter that is defined by a call."""
-        if parent_name:
-            with self.conditional_scope(parent_name, parent_values):
-                return self._asked(kind, name, given, None, None)
         make: Any = kind
-        return self._retrieve(make(self._full(name), *given, conditions=self._conditions))
+        with self._maybe_scope(parent_name, parent_values):
+            return self._retrieve(make(self._full(name), *given, conditions=self._conditions))
 
     def _retrieve(self, one: HyperParameter) -> Any:
         """The value of a hyperparameter, which is added if it is new; None if it is inactive."""
@@ -268,9 +247,7 @@ class HyperParameters:
 
     def _check_name(self, one: HyperParameter) -> None:
         if any(condition.name == one.name for condition in one.conditions):
-            raise ValueError(
-                f"The hyperparameter '{one.name}' and its parent cannot have the same name."
-            )
+            raise of_itself(one.name)
 
 
 def serialize(given: Any) -> dict[str, Any]:

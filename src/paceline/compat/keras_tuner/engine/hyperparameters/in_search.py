@@ -1,6 +1,6 @@
 """The ``hp`` of one build in a search whose trials train together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -49,8 +49,8 @@ class SearchedHyperParameters(HyperParameters):
     def __contains__(self, name: str) -> bool:
         return super().__contains__(name) or self._full(name) in self._definitions
 
-    def _is_parent(self, full: str) -> bool:
-        return super()._is_parent(full) or any(one.name == full for one in self._definitions.known)
+    def _known_names(self) -> Iterable[str]:
+        return [*super()._known_names(), *(one.name for one in self._definitions.known)]
 
     def _retrieve(self, one: HyperParameter) -> Any:
         if self._exists(one.name, one.conditions):

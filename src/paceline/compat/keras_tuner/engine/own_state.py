@@ -1,0 +1,105 @@
+"""What a ``fit`` or ``run_trial`` of the user reads besides its arguments.
+
+These are names of its module, variables of enclosing functions, and attributes of its object. Where
+trials train together such a method is not called for each of them, so none of these may be changed
+by ``build`` or by the method itself.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+_DEPTH = 4  # of containers and attributes that are compared
+_MOST_ITEMS = 10_000  # of a container that are compared; of a larger one only its length
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
+_MISSING = object()
+
+
+class StateRead:
+    """What a method reads, to be compared between two moments.
+
+    Numbers and texts are compared by value, lists, dicts, sets and arrays by their content, other
+    objects by identity, and by those of their attributes that the method mentions.
+
+    Args:
+        method: of the user, bound or not.
+    """
+
+    def __init__(self, method: Callable[..., Any]) -> None:
+        self._owner = getattr(method, "__self__", None)
+        self._function: Any = inspect.unwrap(getattr(method, "__func__", method))
+        code = getattr(self._function, "__code__", None)
+        self._names = frozenset() if code is None else frozenset(_names(code))
+
+    def now(self) -> dict[str, Any]:
+        """The state, by the name that each part has in the method."""
+        return {name: self._frozen(value, _DEPTH) for name, value in self._values()}
+
+    def _values(self) -> Iterator[tuple[str, Any]]:
+        known = getattr(self._function, "__globals__", {})
+        for name in sorted(self._names & known.keys()):
+            yield name, known[name]
+        code = getattr(self._function, "__code__", None)
+        for name, cell in zip(
+            getattr(code, "co_freevars", ()), self._function.__closure__ or (), strict=False
+        ):
+            if name != "__class__" and cell != type(cell)():  # not yet assigned
+                yield name, cell.cell_contents
+        if self._owner is not None:
+            for name, value in self._attributes(self._owner):
+                yield f"self.{name}", value
+
+    def _attributes(self, value: Any) -> Iterator[tuple[str, Any]]:
+        """The attributes that the method mentions, without calling code such as properties."""
+        for name in sorted(self._names):
+            found = inspect.getattr_static(value, name, _MISSING)
+            if found is not _MISSING and not hasattr(type(found), "__get__"):
+                yield name, found
+
+    def _frozen(self, value: Any, depth: int) -> Any:
+        if isinstance(value, _PLAIN):
+            return type(value), repr(value)
+        if depth == 0:
+            return _Same(value)
+        if isinstance(value, np.ndarray):
+            return value.shape, value.tobytes() if value.size <= _MOST_ITEMS else _Same(value)
+        if isinstance(value, Mapping | list | tuple | set | frozenset):
+            if len(value) > _MOST_ITEMS:
+                return _Same(value), len(value)
+            if isinstance(value, set | frozenset):
+                return set(value)
+            pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+            return [(key, self._frozen(one, depth - 1)) for key, one in pairs]
+        own = ((name, self._frozen(one, depth - 1)) for name, one in self._attributes(value))
+        return _Same(value), dict(own)
+
+
+@dataclass(frozen=True, eq=False)
+class _Same:
+    """An object that is equal to itself alone."""
+
+    value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """The first name whose state differs; empty if none does."""
+    names = sorted(before.keys() | after.keys())
+    return next((one for one in names if before.get(one) != after.get(one)), "")
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """All names that code mentions, with those of functions within it."""
+    yield from code.co_names
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            yield from _names(one)

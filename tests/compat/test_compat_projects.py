@@ -1,0 +1,173 @@
+"""Projects that are opened again, by the same script or by a changed one."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from tests.compat.conftest import classifier
+
+import paceline.compat.keras_tuner as kt
+from paceline.core import StudyInterrupted, StudyMismatch, StudyWarning, TrialState
+
+Rows = tuple[np.ndarray, ...]
+GIVEN: dict[str, Any] = {"epochs": 1, "batch_size": 30, "validation_split": 0.25, "verbose": 0}
+
+
+@pytest.fixture(autouse=True)
+def _warnings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paceline.compat.keras_tuner.engine.options.said", set())
+
+
+@pytest.fixture(scope="module")
+def directory(rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a finished project."""
+    directory = tmp_path_factory.mktemp("kt")
+    tuner = kt.RandomSearch(classifier, "val_loss", 2, seed=1, directory=directory)
+    tuner.search(*rows, **GIVEN)
+    return directory
+
+
+def _also(*case: Any) -> Any:
+    return pytest.param(*case, marks=pytest.mark.exhaustive)
+
+
+def opened(directory: Path, build: Any = classifier, **given: Any) -> kt.RandomSearch:
+    given = {"objective": "val_loss", "max_trials": 2, **given}
+    return kt.RandomSearch(build, directory=directory, **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"epochs": 3}, r"epochs is 3 \(expected 1, as in "),
+        _also({"callbacks": [keras.callbacks.EarlyStopping("val_loss")]}, "callbacks is .Early"),
+        _also({"batch_size": 20}, "batch_size is 20"),
+        _also({"validation_split": 0.5}, "the rows to train on or to validate are others"),
+        _also({"initial_epoch": 1, "epochs": 3}, "have trained together, and this search cannot"),
+    ],
+)
+def test_a_finished_project_trains_nothing_whatever_the_arguments(
+    rows: Rows, directory: Path, given: dict[str, Any], message: str
+) -> None:
+    tuner = opened(directory)
+    before = tuner.study.trials
+    with pytest.warns(StudyWarning, match=rf"has finished, so nothing is trained.*{message}"):
+        tuner.search(*rows, **{**GIVEN, **given})
+    assert tuner.study.trials == opened(directory).study.trials == before
+    (model,) = tuner.get_best_models()
+    x, y = rows[0][90:], rows[1][90:]
+    assert model.evaluate(x, y, verbose=0)[0] == pytest.approx(tuner.study.best.score, abs=1e-5)
+    again = opened(directory, max_trials=3)  # one trial is left
+    with pytest.raises(StudyMismatch, match="overwrite=True"):
+        again.search(*rows, **{**GIVEN, **given})
+
+
+def test_a_finished_project_of_another_space_or_objective_is_refused(
+    rows: Rows, directory: Path
+) -> None:
+    def wider(hp: Any) -> keras.Model:
+        hp.Int("more", 1, 5)
+        return classifier(hp)
+
+    def narrower(hp: Any) -> keras.Model:
+        units = hp.Int("units", 4, 8, step=4)
+        model = keras.Sequential([keras.layers.Dense(units), keras.layers.Dense(3, "softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    with pytest.raises(StudyMismatch, match="the space differs in more"):
+        opened(directory, wider).search(*rows, **GIVEN)
+    for build in (wider, narrower):
+        with pytest.raises(StudyMismatch, match="epochs is 3"):
+            opened(directory, build).search(*rows, **{**GIVEN, "epochs": 3})
+    with pytest.raises(StudyMismatch, match=r"expected val_loss \(minimize\), as in"):
+        opened(directory, objective="val_accuracy")
+    for tuner in (kt.BayesianOptimization, kt.Hyperband, kt.GridSearch):
+        with pytest.raises(RuntimeError, match="pass `overwrite=True`"):
+            tuner(classifier, "val_loss", directory=directory)
+
+
+class Sized(kt.HyperModel):
+    """Tunes the size of a batch under a name of its own."""
+
+    def build(self, hp: Any) -> keras.Model:
+        return classifier(hp)
+
+    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        return model.fit(*args, batch_size=hp.Choice("rows", [15, 30]), **kwargs)
+
+
+@pytest.mark.exhaustive
+def test_hyperparameters_of_fit_keep_their_names_in_a_project(rows: Rows, tmp_path: Path) -> None:
+    given = {"validation_split": 0.25, "verbose": 0}
+    first = opened(tmp_path, Sized(), seed=2, max_trials=3)
+    first.search(*rows, **given)
+    assert all(one.program != "fit" for one in first.study.trials), "they trained together"
+    best = first.get_best_hyperparameters()[0]
+    assert best.get("rows") == first.study.best.config["batch_size"]
+    assert {one.config["batch_size"] for one in first.study.trials} == {15, 30}
+    again = opened(tmp_path, Sized(), max_trials=4)
+    assert again.get_best_hyperparameters()[0].values == best.values
+    assert set(best.values) == {"units", "learning_rate", "rows"}
+    again.search(*rows, **given)
+    assert len(again.study.trials) == 4
+    assert again.oracle.trials["3"].hyperparameters.get("rows") in (15, 30)
+
+
+@pytest.fixture(scope="module")
+def hyperband(rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Opens a search by Hyperband in one directory."""
+    directory = tmp_path_factory.mktemp("hyperband")
+
+    def make(iterations: int = 1, build: Any = classifier, **given: Any) -> kt.Hyperband:
+        options = {"max_epochs": 3, "factor": 2, "seed": 4, "directory": directory, **given}
+        return kt.Hyperband(build, "val_loss", hyperband_iterations=iterations, **options)
+
+    make().search(*rows, **GIVEN)
+    return make
+
+
+@pytest.mark.exhaustive
+def test_models_of_stopped_trials_are_kept_for_later_processes(hyperband: Any, rows: Rows) -> None:
+    later = hyperband()  # it has neither searched nor seen the data
+    stopped = [one for one in later.study.trials if one.state is TrialState.STOPPED]
+    assert stopped
+    x, y = rows[0][90:], rows[1][90:]
+    models = later.get_best_models(6)
+    for model, trial in zip(models, later.oracle.get_best_trials(6), strict=True):
+        assert model.evaluate(x, y, verbose=0)[0] == pytest.approx(trial.score, abs=1e-5)
+    more = hyperband(2)
+    more.search(*rows, **GIVEN)
+    assert len(more.study.trials) == 12
+    assert sum(one.state is TrialState.STOPPED for one in more.study.trials) == 2 * len(stopped)
+    assert len(hyperband(2).get_best_models(12)) == 12
+
+
+@pytest.mark.exhaustive
+def test_brackets_continue_after_an_interruption(
+    hyperband: Any, rows: Rows, tmp_path: Path
+) -> None:
+    lock, built = threading.Lock(), []
+
+    def interrupted(hp: Any) -> keras.Model:
+        with lock:
+            built.append(hp)
+        if len(built) == 8:
+            signal.raise_signal(signal.SIGINT)
+        return classifier(hp)
+
+    given = {"directory": tmp_path, "executions_per_trial": 2}
+    with pytest.raises(StudyInterrupted, match="Run the script again"):
+        hyperband(1, interrupted, **given).search(*rows, **GIVEN)
+    hyperband(1, **given).search(*rows, **GIVEN)
+    whole = hyperband(1, **given, project_name="whole")
+    whole.search(*rows, **GIVEN)
+    later = hyperband(1, **given)
+    assert [one.score for one in later.study.trials] == [one.score for one in whole.study.trials]
+    for model, other in zip(later.get_best_models(6), whole.get_best_models(6), strict=True):
+        for weight, expected in zip(model.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(weight, expected)
