@@ -181,6 +181,18 @@ def test_a_file_that_needs_objects_is_loaded_with_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.exhaustive
+def test_networks_of_trials_that_are_stopped_early_are_not_kept(tmp_path: Path) -> None:
+    options = {"keep_models": 8, "trials": 8, "schedule": "asha", "epochs": 9}
+    study = tune(plain, tmp_path / "study", **options)
+    assert sum("keep_models=8 keeps networks that" in note for note in study.record.notes) == 1
+    stopped = next(trial for trial in study.trials if str(trial.state) == "stopped")
+    says = f"trial {stopped.number} are not kept, which was stopped early; .*schedule='full'"
+    with pytest.raises(InvalidInput, match=says):
+        study.model(stopped, plain)
+    assert study.model(stopped, plain, retrain=True, data=DATA).built
+
+
+@pytest.mark.exhaustive
 def test_the_best_trials_keep_their_models_and_the_rest_say_what_to_do(tmp_path: Path) -> None:
     study = tune(plain, tmp_path / "study", keep_models=2, trials=3)
     paceline.resume(study.directory, plain, DATA, trials=6, display=False)

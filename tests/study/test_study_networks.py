@@ -15,6 +15,7 @@ from paceline.data import Dataset, split
 from paceline.data.splits import split_with
 from paceline.settings.training import TrainingSettings
 from paceline.study.inputs.loading_data import load_data
+from paceline.study.plan import network_definition
 from paceline.study.plan.user_code import form_of
 
 ROWS = 240
@@ -75,6 +76,29 @@ def test_words_of_texts_are_amounts_beside_categories() -> None:
     assert counts[:3] == [0, 4, 40]
     assert len(counts) == data.input_shape[0] > 3
     assert not any(counts[3:])
+
+
+@pytest.mark.exhaustive
+def test_a_study_of_an_earlier_version_keeps_the_network_that_it_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words of texts were amounts of a tabular network."""
+    about = [f"house {i % 9} of {word} and light {i}" for i, word in enumerate(HOUSES["town"])]
+    data = (HOUSES[["area"]].assign(about=about), LARGE)
+    options: dict[str, Any] = {"texts": {"about": "tfidf"}, "display": False, "final": False}
+    options["fixed"] = {"layers": 1, "units": 64, "embedding": 4}
+
+    def earlier(name: str, dataset: Any) -> dict[str, Any]:
+        form = form_of(name, dataset)
+        del form["num_weights"]
+        return form
+
+    with monkeypatch.context() as patched:
+        patched.setattr(network_definition, "form_of", earlier)
+        paceline.tune("tabular", data, study=tmp_path / "s", **SETTINGS, **options)
+    again = paceline.resume(tmp_path / "s", data=data, trials=2, display=False)
+    first, second = (again.model(number, retrain=True) for number in range(2))
+    assert first.count_params() == second.count_params()
 
 
 @pytest.mark.exhaustive
