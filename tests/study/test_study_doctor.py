@@ -389,7 +389,8 @@ def test_another_file_in_the_place_of_the_best_model(
     directory, (said, put) = Path(shutil.copytree(networks, tmp_path / "s")), OTHERS[what]
     right = paceline.load_study(directory).best_model().predict(ROWS[0], verbose=0)
     put(directory / "best.keras")
-    checked(directory, 1, said, "It is written again when the study is resumed: paceline resume")
+    again = f"Continue it in Python: paceline.resume({str(directory)!r}, build=build, data=data)"
+    checked(directory, 1, said, "It is written again when the study is resumed.", again)
     shown = CliRunner().invoke(app, ["show", str(directory)]).output
     assert what != "a directory" or "The trained model is" not in shown
     study = paceline.load_study(directory)

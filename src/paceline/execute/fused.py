@@ -45,7 +45,7 @@ _RESUMED_FIT = (
     "starts again"
 )
 _MAX_BYTES_AHEAD = 2**30  # of prepared networks that wait for a lane
-_MAX_COMPILATIONS = 4  # at the same time: each needs memory
+_MAX_COMPILATIONS = 2  # programs at the same time: each has two functions, which need memory
 
 
 class FusedExecutor:
@@ -69,7 +69,6 @@ class FusedExecutor:
         self._preparation, self._options = preparation, options
         self._hint, self._lane_count = hint, lane_count
         num_cohorts = lane_count.num_cohorts
-        # XLA compiles most of a program in one thread, and training waits for the first program
         self._compiler = Compiler(num_threads=min(num_cohorts, _MAX_COMPILATIONS))
         # a dataset has one reader at a time
         self._worker = CohortWorker(

@@ -8,10 +8,10 @@ from paceline.core import PacelineError, StudyInterrupted, command_line, interru
 from paceline.core.commands import study_name
 from paceline.report import words
 from paceline.report.show import Summary, read
-from paceline.settings.function import ASKED, BY_HAND
-from paceline.settings.rules import FromMemory
+from paceline.settings.function import ASKED
 from paceline.store import has_study
 from paceline.store.paths import REPORT
+from paceline.study.resume.how_to_resume import how_to_resume
 
 
 @contextmanager
@@ -52,41 +52,14 @@ def how_to_go_on(summary: Summary) -> Iterator[str]:
     if summary.record.created is None:
         yield "Run the same command or call again."
         return
+    yield f"Continue {how_to_resume(summary.record, directory)}"
     if summary.record.settings.function.kind == ASKED:
-        yield _asked_again(summary)
         return
-    yield f"Continue {_resume(summary)}"
     if summary.record.best is not None or any(t.measurements for t in summary.record.all_trials()):
         yield (
             f"Or end the search here and choose the best model now: "
             f"{command_line('finish', directory)}"
         )
-
-
-def _asked_again(summary: Summary) -> str:
-    """How to go on with a study whose trials its user or a search of scikit-learn runs."""
-    created, study = summary.record.created, repr(study_name(summary.directory))
-    if created is None or created.data["name"] == BY_HAND:
-        return f"Continue in Python: paceline.open_study({study})"
-    return (
-        f"Continue in Python: call fit of the {created.data['name']} again, with the same "
-        f"arguments and study={study}"
-    )
-
-
-def _resume(summary: Summary) -> str:
-    """How to resume it. What was passed from memory could not be stored and is passed again."""
-    command = command_line("resume", summary.directory)
-    settings = summary.record.settings
-    sources = {"build": settings.function.build, "data": settings.data.source}
-    missing = [name for name, source in sources.items() if isinstance(source, FromMemory)]
-    if not missing:
-        return f"with: {command}"
-    study = repr(study_name(summary.directory))
-    given = ", ".join([study, *(f"{name}={name}" for name in missing)])
-    call = f"in Python: paceline.resume({given})"
-    # on the terminal, the function can be named, but data cannot be passed
-    return call if "data" in missing else f"with: {command} --build FILE.PY:NAME, or {call}"
 
 
 def _message(directory: Path) -> str:

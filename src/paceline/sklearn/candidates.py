@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
-from paceline.core import Configuration, InvalidInput, Value, last_line, shown
+from paceline.core import Configuration, InvalidInput, Value, did_you_mean, last_line, shown
 from paceline.sklearn.parameter_values import (
     ListedValues,
     ParameterValues,
@@ -73,6 +74,11 @@ class ParameterSpace:
         own = self._spaces[which]
         params = more.get("params") or {name: own[name].value(v) for name, v in labels.items()}
         return Candidate(params, self.space.complete(config))
+
+    def examples(self) -> list[Candidate]:
+        """A candidate of each of the spaces."""
+        configs = [{self._which: number} for number in self._numbers] if self._has_which else [{}]
+        return [self.of_config(self.space.complete(config)) for config in configs]
 
     def of_config(self, config: Configuration) -> Candidate:
         """The candidate that a configuration stands for."""
@@ -233,9 +239,38 @@ class FoundSpace(ParameterSpace):
         """Of a space."""
         self.space = space
 
+    def examples(self) -> list[Candidate]:
+        """The default configuration."""
+        return [self.of_config(self.space.complete({}))]
+
     def of_config(self, config: Configuration) -> Candidate:
         """The candidate that a configuration stands for."""
         return Candidate(dict(config), config)
+
+
+def check_names(estimator: Any, candidates: Sequence[Candidate]) -> None:
+    """Checks that an estimator has the parameters of candidates.
+
+    Raises:
+        ValueError: from the estimator's ``set_params``: it has no parameter of a name. The message
+            says which one may be meant.
+    """
+    for params in {frozenset(one.params): one.params for one in candidates}.values():
+        error = _error_of(estimator, params)
+        if error is None:
+            continue
+        wrong = next((n for n in sorted(params) if _error_of(estimator, {n: params[n]})), "")
+        meant = did_you_mean(wrong, estimator.get_params())
+        raise ValueError(f"{error} {meant}".rstrip())
+
+
+def _error_of(estimator: Any, params: Mapping[str, Any]) -> ValueError | None:
+    """The error with which an estimator refuses parameters, if any."""
+    try:
+        clone(estimator).set_params(**clone(dict(params), safe=False))
+    except ValueError as error:
+        return error
+    return None
 
 
 def _parameters(given: Any, lists_are_ranges: bool) -> Iterator[tuple[str, ParameterValues]]:

@@ -1,10 +1,13 @@
 """Runs the fits of a search: those of networks together, others by joblib as scikit-learn does."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from joblib import Parallel
+from sklearn.exceptions import FitFailedWarning
 
+from paceline.core.deprecation import depth_of_caller
 from paceline.sklearn.candidates import Candidate
 from paceline.sklearn.fit_call import FitCall
 from paceline.sklearn.joblib_backend import Call
@@ -26,6 +29,8 @@ class FitRunner:
         self._session, self.networks = session, networks
         self._n_jobs, self._pre_dispatch = n_jobs, pre_dispatch
         self.candidates: Sequence[Candidate] = ()
+        self._succeeded: dict[str, Any] | None = None
+        self._failed: dict[tuple[int, int], Any] = {}  # by candidate and fold, before any succeeds
 
     def __call__(self, calls: Sequence[Call]) -> list[Any]:
         """Runs the calls of scikit-learn; results in order."""
@@ -35,11 +40,27 @@ class FitRunner:
             known = self._session.known(fit.candidate, fit.split)
             if known is not None and _has_all(known, fit.call[2]):
                 results[at] = known
+            elif (id(fit.candidate), fit.split) in self._failed:
+                results[at] = self._failed[id(fit.candidate), fit.split]
         if not results or len(results) < len(fits):
             for at, result in self._run({i: f for i, f in enumerate(fits) if i not in results}):
                 results[at] = result
                 self._session.take(fits[at].candidate, fits[at].split, result)
-        return [results[at] for at in range(len(fits))]
+        ordered = [results[at] for at in range(len(fits))]
+        succeeded = next((one for one in ordered if one.get("fit_error") is None), None)
+        if succeeded is None and self._succeeded is not None:
+            return [_as_scored(one, self._succeeded) for one in _warned(ordered)]
+        if succeeded is None:
+            self._failed |= {
+                (id(f.candidate), f.split): r for f, r in zip(fits, ordered, strict=True)
+            }
+        self._succeeded = self._succeeded or succeeded
+        return ordered
+
+    @property
+    def have_all_failed(self) -> bool:
+        """Whether fits were run, and none has succeeded."""
+        return bool(self._failed) and self._succeeded is None
 
     def _fit_of(self, call: Call) -> FitCall:
         candidate, _ = call[2]["candidate_progress"]
@@ -66,6 +87,30 @@ class FitRunner:
             return Parallel(return_as="generator", **options)
         except ValueError:
             return Parallel(**options)
+
+
+def _warned(failed: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """The results of fits that have all failed, after a warning that says so."""
+    warnings.warn(
+        f"All {len(failed)} fits of a batch of candidates failed; their scores are "
+        f"{failed[0]['test_scores']}. The first error:\n{failed[0]['fit_error']}",
+        FitFailedWarning,
+        stacklevel=depth_of_caller(),
+    )
+    return failed
+
+
+def _as_scored(failed: dict[str, Any], succeeded: dict[str, Any]) -> dict[str, Any]:
+    """The result of a fit that failed in the form of another, for which the search goes on.
+
+    scikit-learn's function would end the search: it knows the fits of one call only.
+    """
+    result = {**failed, "fit_error": None}
+    for part in ("test_scores", "train_scores"):
+        names = succeeded.get(part)
+        if isinstance(names, dict) and not isinstance(result.get(part), dict):
+            result[part] = dict.fromkeys(names, result[part])
+    return result
 
 
 def _has_all(known: dict[str, Any], kwargs: dict[str, Any]) -> bool:

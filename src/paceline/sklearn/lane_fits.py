@@ -30,12 +30,13 @@ from paceline.study.planned.retraining import FOLDS, seeds_of
 from paceline.train.array_feed import ArrayFeed, PooledData
 from paceline.train.build import build_model
 from paceline.train.finalization import finalize
-from paceline.train.internals import layer_seeds, set_layer_seeds
+from paceline.train.internals import layers_of
 from paceline.train.keras_callbacks import with_modes
 from paceline.train.structure_hash import structure_hash
 from paceline.train.variables import Batch, make_variables, restore
 
 _MOST_TOGETHER = 512  # fits that are recorded at once: each has a model
+_CANDIDATES_TOGETHER = 8  # all of whose folds come before the next candidates
 _FIT = "number of the fit"  # in the configuration of a job
 
 
@@ -128,22 +129,7 @@ def recorded_fit(fit: FitCall, params: Mapping[str, Any]) -> tuple[Any, Recorded
     train = np.asarray(kwargs["train"])
     given = _check_method_params(X, params=kwargs["fit_params"] or {}, indices=train)
     x_train, y_train = _safe_split(estimator, X, y, train)
-    with _seeds_of_python():
-        return estimator, record(estimator, x_train, y_train, given)
-
-
-@contextmanager
-def _seeds_of_python() -> Iterator[None]:
-    """While the block runs, Keras draws the seeds of layers from Python's generator, as elsewhere.
-
-    An estimator with a ``random_state``, or its model's function, seeds that one.
-    """
-    own = layer_seeds()
-    set_layer_seeds(None)
-    try:
-        yield
-    finally:
-        set_layer_seeds(own)
+    return estimator, record(estimator, x_train, y_train, given)
 
 
 class _LaneTrainer:
@@ -222,14 +208,13 @@ class _LaneTrainer:
         return ArrayFeed(self._data[lane.split], lane.training.batch_size).batch_spec("train")
 
     def _jobs(self) -> list[Job]:
-        """The jobs, those of one fold after the other.
+        """The jobs, in the order in which they are prepared.
 
         Networks of one candidate and fold that differ in their epochs only are one training.
         """
         longest: dict[object, int] = {}
         for at in sorted(self._lanes, key=lambda at: -self._lanes[at].training.epochs):
             longest.setdefault(self._key(at), at)
-        order = sorted(self._lanes, key=lambda at: self._lanes[at].fit.split)
         return [
             Job(
                 at,
@@ -238,8 +223,27 @@ class _LaneTrainer:
                 self._lanes[at].training.epochs,
                 split=self._lanes[at].split,
             )
-            for at in order
+            for at in self._order()
         ]
+
+    def _order(self) -> list[int]:
+        """The fits in the order in which they are prepared.
+
+        Networks with many layers come first: compiling them takes longest. Of networks with as many
+        layers, a few candidates come after each other, fold after fold: so candidates are complete
+        early, and a search that is killed has little to repeat, but the first networks differ in
+        more than their fold, which shows what varies.
+        """
+        candidates: dict[int, dict[int, int]] = {}  # by number of layers, then by candidate
+
+        def place(at: int) -> tuple[int, int, int]:
+            lane = self._lanes[at]
+            depth = len(layers_of(lane.recorded.model))
+            ranks = candidates.setdefault(depth, {})
+            rank = ranks.setdefault(id(lane.fit.candidate), len(ranks))
+            return -depth, rank // _CANDIDATES_TOGETHER, lane.fit.split
+
+        return sorted(self._lanes, key=place)
 
     def _config(self, at: int) -> dict[str, Any]:
         lane = self._lanes[at]

@@ -337,8 +337,8 @@ def _optimize_result(params: Sequence[Mapping[str, Any]], values: Any) -> Optimi
 def learned_batches(session: SearchSession, count: int, size: int) -> Iterator[Sequence[Candidate]]:
     """Candidates of earlier sessions, then new ones, each batch learning from those before."""
     done = session.earlier()
-    if done:
-        yield done
+    for start in range(0, len(done), size):
+        yield done[start : start + size]
     num_done = len(done)
     while num_done < count:
         batch = session.ask(min(size, count - num_done))

@@ -94,7 +94,7 @@ class SearchSession:
     def earlier(self) -> list[Candidate]:
         """The candidates of earlier sessions, in order."""
         trials = self.study.trials
-        return [self._parameters.of_config(one.config) for one in trials if one.error is None]
+        return [self._parameters.of_config(one.config) for one in trials]
 
     def ask(self, count: int) -> list[Candidate]:
         """New candidates; fewer than ``count`` if the space has no more."""

@@ -1,7 +1,7 @@
 """Carries out a single ``fit`` of Keras with the engine, which is faster than Keras's own loop."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import keras
 
@@ -15,6 +15,7 @@ from paceline.study.planned.retraining import train_all
 from paceline.train.array_feed import ArrayFeed, TrainingData
 from paceline.train.finalization import finalize
 from paceline.train.fit_only import fit_only_reason
+from paceline.train.internals import fast_initialization
 from paceline.train.keras_callbacks import with_modes
 from paceline.train.variables import make_variables, restore
 
@@ -26,8 +27,10 @@ def engine_fits(seed: int) -> Iterator[None]:
     Args:
         seed: of the order of batches.
     """
+    building = ExitStack()
 
     def handle(recorded: RecordedFit) -> bool:
+        building.close()
         try:
             with process_state.preserved():
                 return _fit(recorded, seed)
@@ -36,7 +39,8 @@ def engine_fits(seed: int) -> Iterator[None]:
         except Exception:  # Keras's own fit works, or says what is wrong
             return False
 
-    with handled_fits(handle):
+    with building, handled_fits(handle):
+        building.enter_context(fast_initialization())
         yield
 
 

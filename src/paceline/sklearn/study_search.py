@@ -7,8 +7,9 @@ fits to joblib, where a backend of ours takes them (`paceline.sklearn.joblib_bac
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from paceline.core.process_state import fewer_collections
 from paceline.data.folds import name_of
 from paceline.report import Study
 from paceline.search import Strategy
 from paceline.settings.function import ASKED
-from paceline.sklearn.candidates import Candidate, ParameterSpace
+from paceline.sklearn.candidates import Candidate, ParameterSpace, check_names
 from paceline.sklearn.evaluation import FitRunner
 from paceline.sklearn.joblib_backend import Call, CollectingBackend
-from paceline.sklearn.network_fits import NetworkFits
+from paceline.sklearn.network_fits import NetworkFits, is_network
 from paceline.sklearn.session import SearchSession
 from paceline.store import study_directory
 from paceline.study.resume.existing import Existing
@@ -96,7 +98,8 @@ class StudySearch:
         config = joblib.parallel_config(backend=CollectingBackend(running.run))
         running.backend.callback(config.unregister)
         try:
-            return super().fit(X, y, **params)  # type: ignore[misc]
+            with fewer_collections() if is_network(self.estimator) else nullcontext():
+                return super().fit(X, y, **params)  # type: ignore[misc]
         finally:
             running.backend.close()
             running.refit.close()
@@ -150,6 +153,10 @@ class StudySearch:
         running = self._running
         running.backend.close()  # scikit-learn's `Parallel` has the backend, no other one needs it
         parameters, candidates = self._candidates()
+        # before there is a study, so that a mistake in either leaves none behind
+        folds = _SameFolds(self._checked_cv_orig)  # type: ignore[attr-defined]
+        folds.make(evaluate_candidates)
+        check_names(self.estimator, parameters.examples() if candidates is None else candidates)
         session = SearchSession(
             running.directory,
             parameters,
@@ -167,14 +174,46 @@ class StudySearch:
                 self.n_jobs,  # type: ignore[attr-defined]
                 self.pre_dispatch,  # type: ignore[attr-defined]
             )
-            folds = _SameFolds(self._checked_cv_orig)  # type: ignore[attr-defined]
+            evaluate = partial(evaluate_candidates, cv=folds)
             with self._search_context(callback_ctx, candidates) as context:
-                for batch in self._batches(session, candidates or ()):
-                    running.runner.candidates = batch
-                    params = [dict(one.params) for one in batch]
-                    with context(len(batch)) as more:
-                        self._evaluated(evaluate_candidates(params, cv=folds, **more))
+                batches = self._batches(session, candidates or ())
+                self._evaluate(running.runner, batches, evaluate, context)
         running.refit.enter_context(running.runner.networks.refit())
+
+    def _evaluate(
+        self,
+        runner: FitRunner,
+        batches: Iterator[Sequence[Candidate]],
+        evaluate: Evaluate,
+        context: Callable[[int], AbstractContextManager[Any]],
+    ) -> None:
+        """Evaluates batches of candidates.
+
+        scikit-learn's function ends the search where all fits of a call have failed. A search that
+        learns has small batches, which are evaluated again, with the next one, until some fit has
+        succeeded.
+
+        Raises:
+            ValueError: from scikit-learn, if all fits have failed.
+        """
+        waiting: list[Candidate] = []
+        error: ValueError | None = None
+        for batch in batches:
+            waiting += batch
+            runner.candidates = waiting
+            params = [dict(one.params) for one in waiting]
+            try:
+                with context(len(waiting)) as more:
+                    results = evaluate(params, **more)
+            except ValueError as raised:
+                if not runner.have_all_failed:
+                    raise
+                error = raised
+                continue
+            waiting, error = [], None
+            self._evaluated(results)
+        if error is not None:
+            raise error
 
     @contextmanager
     def _search_context(self, parent: Any, candidates: Any) -> Iterator[Any]:
@@ -256,6 +295,10 @@ def _is_build(estimator: Any) -> bool:
     return is_build and not isinstance(estimator, type) and not hasattr(estimator, "fit")
 
 
+class _FoldsAreMade(Exception):
+    """Ends the call of scikit-learn's function that only made the folds."""
+
+
 class _SameFolds:
     """A splitter whose folds are the same in each call."""
 
@@ -263,8 +306,18 @@ class _SameFolds:
         self._splitter = splitter
         self._folds: list[Any] | None = None
 
+    def make(self, evaluate: Evaluate) -> None:
+        """Makes the folds as scikit-learn's function would, and evaluates nothing.
+
+        Raises:
+            ValueError: from the splitter, such as for more folds than rows.
+        """
+        with suppress(_FoldsAreMade):
+            evaluate([], cv=self)
+
     def split(self, X: Any, y: Any = None, **given: Any) -> list[Any]:
         """The folds of the first call."""
         if self._folds is None:
             self._folds = list(self._splitter.split(X, y, **given))
+            raise _FoldsAreMade
         return self._folds

@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from paceline.core import InvalidInput, PacelineError, UnreadableStudy, command_line
+from paceline.core import InvalidInput, PacelineError, UnreadableStudy
 from paceline.core.events import FORMAT, Json, StudyCreated
 from paceline.store import files_of, open_store, salvage
 from paceline.store.database_errors import NEWER
@@ -20,6 +20,7 @@ from paceline.study.record.checkpoints import Checkpoints
 from paceline.study.record.network_files import Unusable, key_of
 from paceline.study.record.record import REPAIRED
 from paceline.study.record.replay import Folded
+from paceline.study.resume.how_to_resume import how_to_resume
 
 _EMPTY = "it is empty"
 _VALUES = ("writer", "signature", "strategy", "turns", "checkpoints")
@@ -97,9 +98,9 @@ class Contents:
         return found if isinstance(found, Mapping) and found else None
 
     @property
-    def resume_command(self) -> str:
-        """The command that resumes the study."""
-        return command_line("resume", self.directory)
+    def how_to_resume(self) -> str:
+        """How to continue the study, see `paceline.study.resume.how_to_resume`."""
+        return how_to_resume(self.folded.record, self.directory)
 
 
 def read(directory: Path) -> Contents:
@@ -244,13 +245,13 @@ def writer(known: Contents) -> Iterator[Finding]:
         yield Finding(
             "note",
             "It was repaired, and has not ended.",
-            f"Continue it with: {known.resume_command}",
+            f"Continue it {known.how_to_resume}",
         )
     elif ended is None and known.folded.record.created is not None and not known.why:
         yield Finding(
             "note",
             "Its last process died; what was measured is kept.",
-            f"Continue it with: {known.resume_command}",
+            f"Continue it {known.how_to_resume}",
         )
 
 
@@ -315,7 +316,8 @@ def best_model(known: Contents) -> Iterator[Finding]:
         yield Finding(
             "wrong",
             f"{MODEL} {fault}.",
-            f"{away}It is written again when the study is resumed: {known.resume_command}",
+            f"{away}It is written again when the study is resumed. Continue it "
+            f"{known.how_to_resume}",
         )
         return
     from paceline.study.stored_models import load_file
