@@ -122,7 +122,7 @@ def test_a_network_that_cannot_be_built_has_the_error_score() -> None:
         assert "13 units are too many" in said[0]
         found.append(search.cv_results_["mean_test_score"])
     assert found[0][1] == -9.0
-    np.testing.assert_allclose(*found, 1e-4)
+    np.testing.assert_allclose(found[0], found[1], 1e-4)
     with pytest.raises(ValueError, match="13 units are too many"):
         GridSearchCV(of_keras(), {"model__units": [2, 13]}, cv=2, error_score="raise").fit(X, Y)
 

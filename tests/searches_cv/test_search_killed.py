@@ -106,9 +106,9 @@ def test_a_killed_search_of_networks_goes_on(kind: str, moment: str, tmp_path: P
         if "test" in name:
             np.testing.assert_allclose(continued.cv_results_[name], column, 1e-4, err_msg=name)
     assert continued.best_params_ == whole.best_params_
-    said = CliRunner().invoke(app, ["doctor", study])
-    assert said.exit_code == 0
-    assert "again" not in said.output
+    found = CliRunner().invoke(app, ["doctor", study])
+    assert found.exit_code == 0
+    assert "again" not in found.output
 
 
 if __name__ == "__main__":
