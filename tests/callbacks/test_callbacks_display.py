@@ -90,7 +90,7 @@ def test_progress_counts_trials_models_and_the_best() -> None:
     feed(*begin())
     assert (progress.total, progress.ended, progress.running, progress.best) == (8, 0, 0, None)
     feed(*train(0, 0.5), *train(1, 0.75), *train(2, None))
-    feed(*train(3, 0.25)[:3], ProgramCompiled("p", 4, 1.0, 1))
+    feed(*train(3, 0.25)[:3], ProgramCompiled("p", 4, 1.0, 2))
     assert (progress.ended, progress.failed, progress.running, progress.compiled) == (3, 1, 1, 1)
     assert progress.best is not None
     assert (progress.best.number, progress.best.score) == (1, 0.75)

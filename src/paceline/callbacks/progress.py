@@ -167,7 +167,7 @@ class StudyProgress(Callback):
 
     def on_compile(self, study: StudyView, program: ProgramCompiled) -> None:
         """Counts what no cache had."""
-        self.compiled += program.from_scratch
+        self.compiled += program.from_scratch > 0
 
     def on_final_begin(self, study: StudyView, final: Final) -> None:
         """Counts the trainings that there are to be."""
