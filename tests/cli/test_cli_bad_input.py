@@ -95,6 +95,9 @@ def test_sources(run: Run, arguments: str, words: list[str]) -> None:
         ("tune --no-refits", "Did you mean --no-refit?"),
         ("tune --trails 3", "Did you mean --trials?"),
         ("resume s --epochs 3", "--epochs is an option of `paceline tune`."),
+        ("tune --label price", "Did you mean --target?"),
+        ("train --trials 3", "--trials is an option of `paceline tune`."),
+        ("show s --jason", "Did you mean --json?"),
         ("tune --zebra", "No such option: --zebra"),
     ],
 )

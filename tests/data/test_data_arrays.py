@@ -1,6 +1,7 @@
 """Arrays, data frames and trees in memory: what is taken, what it becomes, what is refused."""
 
 import dataclasses
+import math
 import subprocess
 import sys
 from typing import Any
@@ -125,6 +126,11 @@ def _with(array: np.ndarray[Any, Any], value: float) -> np.ndarray[Any, Any]:
         (
             (X, pd.Series(["a", None] * 4, name="kind")),
             r"in 4 of 8 rows \(rows 1, 3, 5, 7, counted from 0\)",
+        ),
+        ((X, [0, 1, None, 1, 0, 1, 0, None]), r"y is missing .* 2 of 8 rows \(rows 2, 7, counted"),
+        (
+            (X, np.array(["a", None, "b", "a", "b", math.nan, "a", "b"], object)),
+            r"2 of 8 rows \(rows 1, 5",
         ),
         ((X, Y[:5]), "x has 8 rows and y has 5"),
         ((X[:0], Y[:0]), "empty"),

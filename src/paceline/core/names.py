@@ -13,10 +13,17 @@ R = TypeVar("R")
 
 _NAMES_ELSEWHERE = {
     "hypermodel": "build",
+    "model": "build",
+    "network": "build",
     "max_trials": "trials",
     "n_trials": "trials",
     "num_samples": "trials",
+    "num_trials": "trials",
+    "max_evals": "trials",
+    "n_iter": "trials",
     "max_epochs": "epochs",
+    "num_epochs": "epochs",
+    "n_epochs": "epochs",
     "directory": "study",
     "project_name": "study",
     "overwrite": "study",
@@ -24,6 +31,11 @@ _NAMES_ELSEWHERE = {
     "study_name": "study",
     "executions_per_trial": "repeats",
     "cv": "folds",
+    "test_data": "test",
+    "test_size": "test",
+    "label": "target",
+    "target_column": "target",
+    "random_state": "seed",
     "validation_split": "validation",
     "validation_data": "validation",
     "x": "data",
@@ -32,6 +44,8 @@ _NAMES_ELSEWHERE = {
     "timeout": "budget",
     "direction": "objective",
     "metric": "objective",
+    "monitor": "objective",
+    "scoring": "objective",
     "sampler": "search",
     "tuner": "search",
     "oracle": "search",
@@ -40,7 +54,7 @@ _NAMES_ELSEWHERE = {
     "n_jobs": "workers",
     "hyperparameters": "fixed",
 }
-"""Arguments of KerasTuner, Optuna and Keras, and their names here."""
+"""Arguments of KerasTuner, Optuna, Keras, scikit-learn and others, and their names here."""
 
 _INSTEAD = {
     "catch": "It is not needed: a trial that raises is recorded as failed, and the search "
@@ -129,7 +143,7 @@ def check_argument(function: str, name: str, known: Iterable[str]) -> None:
 
 
 def counterpart(name: str) -> str | None:
-    """The argument that an argument of KerasTuner, Optuna or Keras is called here, if any."""
+    """The name of an argument here that another library calls so; None if there is none."""
     return _NAMES_ELSEWHERE.get(name)
 
 

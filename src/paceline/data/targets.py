@@ -119,7 +119,7 @@ def labels(y: Tree, task: Task) -> Array | None:
 
 def _values(y: Any, name: str) -> Array:
     """One array without missing values; (n, 1) becomes (n,)."""
-    missing = np.asarray(y.isna()) if hasattr(y, "isna") else np.zeros(1, bool)
+    missing = np.asarray(y.isna()) if hasattr(y, "isna") else _missing_objects(y)
     array = None if missing.any() else to_array(y, name)
     if array is not None and array.dtype.kind == "f":
         missing = ~np.isfinite(array)
@@ -132,6 +132,14 @@ def _values(y: Any, name: str) -> Array:
             fix="Drop these rows.",
         )
     return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+
+
+def _missing_objects(y: Any) -> Array:
+    """Which of a list's or an array's Python objects are None or NaN; of others none."""
+    is_plain = isinstance(y, np.ndarray) and y.dtype != object
+    if is_plain or not isinstance(y, list | tuple | np.ndarray):
+        return np.zeros(1, bool)
+    return np.asarray([one is None or (isinstance(one, float) and one != one) for one in y], bool)
 
 
 def _infer(values: Array, name: str) -> tuple[Task, tuple[str, ...]]:

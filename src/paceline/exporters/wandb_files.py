@@ -87,9 +87,8 @@ def write_run(folder: Path, run: EndedRun, labels: RunLabels) -> None:
         ImportError, AttributeError, TypeError, ValueError: records of the installed wandb differ.
     """
     content = log_of(record.SerializeToString() for record in _records(run, labels))
-    stamp = time.strftime("%Y%m%d_%H%M%S")
-    target = folder / f"{_PREFIX}{stamp}-{run.id}"
-    incomplete = folder / f".{target.name}"
+    target = folder / f"{_PREFIX}{time.strftime('%Y%m%d_%H%M%S')}-{run.id}"
+    incomplete = folder / f".{run.id}"  # one that a killed process has left is used again
     (incomplete / "files").mkdir(parents=True, exist_ok=True)
     (incomplete / f"run-{run.id}.wandb").write_bytes(content)
     os.replace(incomplete, target)
