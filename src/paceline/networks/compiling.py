@@ -50,20 +50,20 @@ def _adam_or_sgd(hp: Any) -> Any:
     return keras.optimizers.SGD(learning_rate=rate, momentum=momentum, nesterov=True)
 
 
-def adamw(hp: Any, *, rate: float = 1e-3, decay: float = 1e-2, clip: float | None = None) -> Any:
+def adamw(hp: Any, *, rate: float = 1e-3, clip: float | None = None) -> Any:
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019).
 
     Hyperparameters: ``learning_rate`` and ``weight_decay``.
 
     Args:
         hp: the hyperparameters.
-        rate, decay: their defaults.
+        rate: the default of ``learning_rate``.
         clip: the largest norm of the whole gradient; None for no limit.
     """
     import keras
 
     return keras.optimizers.AdamW(
         learning_rate=hp.Float("learning_rate", 1e-4, 1e-2, sampling="log", default=rate),
-        weight_decay=hp.Float("weight_decay", 1e-5, 1e-1, sampling="log", default=decay),
+        weight_decay=hp.Float("weight_decay", 1e-5, 1e-1, sampling="log", default=1e-2),
         global_clipnorm=clip,
     )

@@ -265,14 +265,12 @@ def _ended(record: Record, directory: Path, number: int) -> Trial:
 
 def _not_kept(trial: Trial, kept: tuple[int, ...]) -> InvalidInput:
     number, listed = trial.number, ", ".join(map(str, sorted(kept)))
-    keeps = "keep_models=10 keeps the ten best of a study"
-    if trial.state is TrialState.STOPPED:
-        keeps = "keep_models keeps trials that trained to their end, as all do with schedule='full'"
     return InvalidInput(
         f"the weights of trial {number} are not kept"
         + (", which was stopped early" if trial.state is TrialState.STOPPED else ""),
         expected=f"one of the trials whose weights are: {listed}"
         if kept
         else "a trial whose weights are kept",
-        fix=f"study.model({number}, retrain=True) trains it again; {keeps}.",
+        fix=f"study.model({number}, retrain=True) trains it again; keep_models=10 keeps the "
+        f"ten best of a study, of which completed trials come first.",
     )

@@ -261,13 +261,7 @@ def plan_networks(definition: Definition) -> NetworkPlan:
         discovered.structural,
         discovered.sizes,
         not (discovered.reads_epochs or discovered.callbacks.need_fit),
-        (
-            *data.notes,
-            *counted,
-            *inferred_notes(found),
-            *discovered.notes,
-            *_about_kept(definition, schedule),
-        ),
+        (*data.notes, *counted, *inferred_notes(found), *discovered.notes),
         schedule,
         discovered.callbacks,
         data.preparation,
@@ -275,17 +269,6 @@ def plan_networks(definition: Definition) -> NetworkPlan:
     plan.strategy.check(found.space)
     plan.engine.check()
     return plan
-
-
-def _about_kept(definition: Definition, schedule: Schedule) -> tuple[str, ...]:
-    """A note that fewer networks may be kept than were asked for."""
-    keep = definition.settings.evaluation.keep_models or 1
-    if keep == 1 or isinstance(schedule, Full):
-        return ()
-    return (
-        f"keep_models={keep} keeps networks that trained to their end: those of trials that the "
-        "schedule stops early are trained again by study.model(number, retrain=True).",
-    )
 
 
 def _decided(definition: Definition, schedule: Schedule, backend: str, is_stream: bool) -> Settings:
