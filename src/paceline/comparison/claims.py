@@ -143,12 +143,29 @@ def verdict(
             else "There is nothing to compare it with."
         )
         return
-    place, found = methods.index(first.method), pairs(table, objective)
-    of = {
-        p.second if p.first == place else p.first: p for p in found if place in (p.first, p.second)
-    }
-    behind = [one.method for one in ordered[1:] if of[methods.index(one.method)].is_real]
-    tied = [one.method for one in ordered[1:] if one.method not in behind]
+    yield from _tested(methods, [one.method for one in ordered], pairs(table, objective), seeds)
+    if metric == objective.metric:
+        yield (
+            "These are validation scores, which selected the trial: they are biased in favour of "
+            "methods that try more."
+        )
+
+
+def _tested(
+    methods: Sequence[str], ordered: Sequence[str], found: Sequence[Pair], seeds: int
+) -> Iterator[str]:
+    """The tests of the best method against the others, as sentences.
+
+    Args:
+        methods: their names, in the order of the pairs' indices.
+        ordered: those with results, the best first.
+        found: all pairs.
+        seeds: number of seeds.
+    """
+    best = methods.index(ordered[0])
+    of = {p.second if p.first == best else p.first: p for p in found if best in (p.first, p.second)}
+    behind = [name for name in ordered[1:] if of[methods.index(name)].is_real]
+    tied = [name for name in ordered[1:] if name not in behind]
     test = next(iter(of.values())).test
     how = "paired t-tests" if test == "t" else "Wilcoxon's tests"
     if behind:
@@ -165,11 +182,6 @@ def verdict(
         yield (
             "Wilcoxon's test cannot be significant with "
             f"{words.count(seeds, 'seed')} and {len(found)} comparisons."
-        )
-    if metric == objective.metric:
-        yield (
-            "These are validation scores, which selected the trial: they are biased in favour of "
-            "methods that try more."
         )
 
 

@@ -174,19 +174,17 @@ def load_dataset(
         rule: version of the preparation, for studies of earlier versions.
         sources: further named data sets.
     """
-    named: str | None = None
-    if sources is None or not isinstance(source, str) or source not in sources:
-        source, named = provided(source, data_dir)
+    is_known = sources is not None and isinstance(source, str) and source in sources
+    source, named = (source, None) if is_known else provided(source, data_dir)
     options = _options(loading, in_memory, target, texts)
     given, source = source, open_data(source, options)
     if in_memory is not None and source is given:
         check_in_memory(in_memory, source)
-    is_opened = isinstance(source, Raw) and source is not given
     if isinstance(source, Stream):
         return source if named is None else replace(source, name=named)
     if isinstance(source, Dataset):
-        known = with_codes(source) if options.is_coded else source
-        return known if groups is None or known.groups is not None else with_groups(known, groups)
+        return _loaded_before(source, groups, options)
+    is_opened = isinstance(source, Raw) and source is not given
     _check_reading(decimal, data_dir)
     shuffle = checks.flag("shuffle", shuffle)
     reader = source_reader.SourceReader(
@@ -204,6 +202,12 @@ def load_dataset(
     draws = raw.y_test is None and test is not None and not isinstance(fraction, str)
     drawn = HeldOutDraw(fraction if draws else None, seed, shuffle)
     return assemble(raw, drawn, task, rule, options)
+
+
+def _loaded_before(dataset: Dataset, groups: Any, options: LoadingOptions) -> Dataset:
+    """A data set that was passed, with its categories and groups as asked for."""
+    dataset = with_codes(dataset) if options.is_coded else dataset
+    return dataset if groups is None or dataset.groups is not None else with_groups(dataset, groups)
 
 
 def _check_reading(decimal: Any, data_dir: Any) -> None:

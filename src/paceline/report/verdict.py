@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -162,46 +162,58 @@ def _optimism(verdict: "Verdict", record: Record) -> Iterator[str]:
 
 def _others(verdict: "Verdict", record: Record) -> Iterator[str]:
     """Sentences on trials whose score in the search was better than the winner's fresh mean."""
-    final, number = record.final, _shown(verdict)
+    final = record.final
     if final is None or final.winner is None or verdict.exact:
         return
-    objective = record.objective
-    members = (trial for number, trial in record.trials.items() if number not in record.moved)
-    completed = [trial for trial in members if trial.state is TrialState.COMPLETED]
-    scored = {
-        trial.number: score
-        for trial in completed
-        if (score := _searched(trial, record)) is not None
-    }
-    best = min(scored, key=lambda one: objective.loss(scored[one]), default=verdict.winner)
+    scored = _search_scores(record)
+    number, loss = _shown(verdict), record.objective.loss
+    best = min(scored, key=lambda one: loss(scored[one]), default=verdict.winner)
     fresh = final.scores_of(best)
     if best in final.finalists and best != verdict.winner and all(map(math.isfinite, fresh)):
-        mean = number(statistics.fmean(fresh))
         yield (
             f"Trial {best} had the best score of the search, {number(scored[best])}; its fresh "
-            f"mean is {mean}."
+            f"mean is {number(statistics.fmean(fresh))}."
         )
-    rest = {one: score for one, score in scored.items() if one not in final.finalists}
-    passed = {
-        one: score for one, score in rest.items() if objective.better(score, verdict.expected)
-    }
-    first = min(passed, key=lambda one: objective.loss(passed[one]), default=verdict.winner)
-    if passed and number(passed[first]) != number(verdict.expected):
-        who, scores = f"Trial {first}, which is not a finalist,", number(passed[first])
-        if len(passed) > 1:
-            who = f"{len(passed):,} trials that are not finalists"
-            scores = f"trial {first}: {scores}"
-        yield f"{who} scored better in the search than the winner's fresh mean ({scores})."
-        finalists = [
-            scored[one] for one in final.finalists if one in scored and one != final.default
-        ]
-        if any(objective.better(passed[first], score) for score in finalists):
-            yield (
-                "Single scores vary by chance: a model of all trials predicts better scores of the "
-                "finalists."
-            )
-        else:
-            yield "Single scores vary by chance, and those of the finalists were better still."
+    yield from _left_out(verdict, record, scored)
+
+
+def _left_out(verdict: "Verdict", record: Record, scored: Mapping[int, float]) -> Iterator[str]:
+    """Sentences on better scores of trials that are not finalists."""
+    final, objective, number = record.final, record.objective, _shown(verdict)
+    finalists = () if final is None else final.finalists
+    passed = [
+        one
+        for one, score in scored.items()
+        if one not in finalists and objective.better(score, verdict.expected)
+    ]
+    first = min(passed, key=lambda one: objective.loss(scored[one]), default=None)
+    if first is None or number(scored[first]) == number(verdict.expected):
+        return
+    who, scores = f"Trial {first}, which is not a finalist,", number(scored[first])
+    if len(passed) > 1:
+        who = f"{len(passed):,} trials that are not finalists"
+        scores = f"trial {first}: {scores}"
+    yield f"{who} scored better in the search than the winner's fresh mean ({scores})."
+    default = None if final is None else final.default
+    chosen = [scored[one] for one in finalists if one in scored and one != default]
+    if any(objective.better(scored[first], score) for score in chosen):
+        yield (
+            "Single scores vary by chance: a model of all trials predicts better scores of the "
+            "finalists."
+        )
+    else:
+        yield "Single scores vary by chance, and those of the finalists were better still."
+
+
+def _search_scores(record: Record) -> dict[int, float]:
+    """The search scores of the completed trials of the current space."""
+    found = {}
+    for number, trial in record.trials.items():
+        if number in record.moved or trial.state is not TrialState.COMPLETED:
+            continue
+        if (score := _searched(trial, record)) is not None:
+            found[number] = score
+    return found
 
 
 def _searched(trial: Trial, record: Record) -> float | None:

@@ -117,25 +117,56 @@ def _with_executor(
     """The settings with the executor's name if it is registered; and the executor.
 
     Raises:
-        InvalidInput: there is no such executor, or it is not known any more.
+        InvalidInput: there is no such executor, it is not known any more, or it lacks an option.
+    """
+    if "executor" in given:
+        executor, settings = given["executor"], _with_given_executor(settings, given)
+    else:
+        executor = _stored_executor(settings, directory, searches)
+    chosen = settings.execution.executor
+    kind = _WITH_SETTINGS.get(chosen) if isinstance(chosen, str) else None
+    fields = () if kind is None else kind.fields
+    _check_executor_options(given, fields)
+    _check_workers(given, chosen, fields, of)
+    if kind is not None:
+        return settings, kind.of(settings.execution)
+    return settings.updated(dict.fromkeys(_OF_EXECUTORS)), executor
+
+
+def _with_given_executor(settings: Settings, given: Mapping[str, Any]) -> Settings:
+    """The settings with a given executor; those of another one are dropped."""
+    executor = given["executor"]
+    factory_of(executor)  # raises the right error
+    name = name_of(executor) or executor
+    before = {} if name == settings.execution.executor else dict.fromkeys(_OF_EXECUTORS)
+    own = executor.settings if isinstance(executor, ConfiguredExecutor) else {}
+    again = {name: given[name] for name in (*_OF_EXECUTORS, "workers") if name in given}
+    return settings.updated({**before, "executor": name, **own, **again})
+
+
+def _stored_executor(settings: Settings, directory: Path, searches: bool) -> str | None:
+    """The name of the study's executor; None for the standard one.
+
+    Raises:
+        InvalidInput: it was passed from memory, and is needed.
     """
     known = settings.execution.executor
-    executor = given.get("executor", None if isinstance(known, FromMemory) else known)
-    if "executor" in given:
-        factory_of(executor)  # raises the right error
-        name = name_of(executor) or executor
-        own = executor.settings if isinstance(executor, ConfiguredExecutor) else {}
-        before = {} if name == known else dict.fromkeys(_OF_EXECUTORS)
-        again = {name: given[name] for name in (*_OF_EXECUTORS, "workers") if name in given}
-        settings = settings.updated({**before, "executor": name, **own, **again})
-    elif isinstance(known, FromMemory) and searches:
+    if not isinstance(known, FromMemory):
+        return known
+    if searches:
         raise InvalidInput(
             f"the executor of study {directory} was passed from memory, so it is not known",
             expected="that executor again, or the name of another one, such as 'local'",
         )
-    chosen = settings.execution.executor
-    kind = _WITH_SETTINGS.get(chosen) if isinstance(chosen, str) else None
-    fields = () if kind is None else kind.fields
+    return None
+
+
+def _check_executor_options(given: Mapping[str, Any], fields: Sequence[str]) -> None:
+    """Checks that the executor has the options of executors that are given.
+
+    Raises:
+        InvalidInput: it lacks one.
+    """
     for name in _OF_EXECUTORS:
         if name in given and name not in fields:
             having = [one for one, other in _WITH_SETTINGS.items() if name in other.fields]
@@ -143,10 +174,6 @@ def _with_executor(
                 f"{name} was given without an executor that has it",
                 expected=" or ".join(f"executor={one!r}" for one in having) + " with it",
             )
-    _check_workers(given, chosen, fields, of)
-    if kind is not None:
-        return settings, kind.of(settings.execution)
-    return settings.updated(dict.fromkeys(_OF_EXECUTORS)), executor
 
 
 def _check_workers(
