@@ -26,7 +26,7 @@ public scripts (`benchmarks/scripts`), each with KerasTuner 1.4.8 on Keras-JAX a
 `paceline run`, in an empty directory. After its search a script trains the best configuration
 again, with Keras's own `fit` and five seeds, and evaluates it on held-out rows. Within noise: the
 mean loss with Paceline is lower than that with KerasTuner, or higher by at most two standard errors
-of the difference plus 10 % (a search of six to eighteen trials finds another good configuration
+of the difference plus 10 % (a search of five to eighteen trials finds another good configuration
 with each seed). Together: the study says of no trial of the search that `fit` trained it. Seconds:
 processor seconds of the searches, for information; both sides run once. What a side has answered is
 kept, and used again while the script, the peer's version and Paceline are the same, so that the

@@ -38,13 +38,13 @@ def build(hp):
 tuner = keras_tuner.BayesianOptimization(
     build,
     objective="val_loss",
-    max_trials=15,
-    num_initial_points=5,
+    max_trials=9,
+    num_initial_points=4,
     directory="bayes",
     project_name="diabetes",
     seed=3,
 )
-tuner.search(x_train, y_train, epochs=20, batch_size=32, validation_data=(x_val, y_val), verbose=0)
+tuner.search(x_train, y_train, epochs=12, batch_size=32, validation_data=(x_val, y_val), verbose=0)
 best_model = tuner.get_best_models(num_models=1)[0]
 print(best_model.evaluate(x_val, y_val, verbose=0))
-finish(tuner, x_train, y_train, x_val, y_val, epochs=20, batch_size=32)
+finish(tuner, x_train, y_train, x_val, y_val, epochs=12, batch_size=32)

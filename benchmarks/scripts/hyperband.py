@@ -30,7 +30,7 @@ def model_builder(hp):
 tuner = kt.Hyperband(
     model_builder,
     objective="val_accuracy",
-    max_epochs=10,
+    max_epochs=6,
     factor=3,
     directory="my_dir",
     project_name="intro_to_kt",

@@ -42,7 +42,7 @@ tuner_rs = RandomSearch(
     hypermodel,
     objective=Objective("val_mae", direction="min"),
     seed=42,
-    max_trials=10,
+    max_trials=5,
     executions_per_trial=2,
     directory="hypermodel",
     project_name="mae",

@@ -28,7 +28,7 @@ def build(hp):
 
 tuner = keras_tuner.Tuner(
     oracle=keras_tuner.oracles.BayesianOptimizationOracle(
-        objective=keras_tuner.Objective("val_loss", "min"), max_trials=12
+        objective=keras_tuner.Objective("val_loss", "min"), max_trials=8
     ),
     hypermodel=build,
     directory="oracle",

@@ -33,10 +33,10 @@ def build_model(hp):
 tuner = MyTuner(
     build_model,
     objective=kerastuner.Objective("val_accuracy", "max"),
-    max_trials=12,
+    max_trials=8,
     directory="test_dir",
     overwrite=True,
 )
-tuner.search(x_train, y_train, epochs=10, validation_data=(x_val, y_val), verbose=0)
+tuner.search(x_train, y_train, epochs=6, validation_data=(x_val, y_val), verbose=0)
 best = tuner.get_best_hyperparameters()[0]
-finish(tuner, x_train, y_train, x_val, y_val, epochs=10, batch_size=best.get("batch_size"))
+finish(tuner, x_train, y_train, x_val, y_val, epochs=6, batch_size=best.get("batch_size"))

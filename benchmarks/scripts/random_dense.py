@@ -35,7 +35,7 @@ def build_model(hp):
 tuner = kt.RandomSearch(
     hypermodel=build_model,
     objective="val_accuracy",
-    max_trials=16,
+    max_trials=8,
     executions_per_trial=1,
     overwrite=True,
     directory="my_dir",
@@ -46,6 +46,6 @@ tuner.search_space_summary()
 stop_early = keras.callbacks.EarlyStopping(
     monitor="val_loss", patience=3, restore_best_weights=True
 )
-tuner.search(x_train, y_train, epochs=15, validation_split=0.2, callbacks=[stop_early], verbose=0)
+tuner.search(x_train, y_train, epochs=10, validation_split=0.2, callbacks=[stop_early], verbose=0)
 tuner.results_summary()
-finish(tuner, x_train, y_train, x_val, y_val, epochs=15)
+finish(tuner, x_train, y_train, x_val, y_val, epochs=10)

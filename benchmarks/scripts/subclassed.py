@@ -42,7 +42,7 @@ tuner = kt.RandomSearch(
     hyperparameters=hp,
     tune_new_entries=True,
     objective="val_accuracy",
-    max_trials=12,
+    max_trials=6,
     directory="subclassed",
 )
 tuner.search(x_train, y_train, epochs=8, validation_data=(x_val, y_val), verbose=0)
