@@ -43,9 +43,9 @@ class StateRead:
         known = getattr(self._function, "__globals__", {})
         for name in sorted(self._names & known.keys()):
             yield name, known[name]
-        code = getattr(self._function, "__code__", None)
+        free = getattr(getattr(self._function, "__code__", None), "co_freevars", ())
         for name, cell in zip(
-            getattr(code, "co_freevars", ()), self._function.__closure__ or (), strict=False
+            free, getattr(self._function, "__closure__", None) or (), strict=False
         ):
             if name != "__class__" and cell != type(cell)():  # not yet assigned
                 yield name, cell.cell_contents

@@ -24,7 +24,7 @@ def paceline_arguments(one: HyperParameter) -> tuple[str, tuple[Any, ...]]:
     if isinstance(one, Numerical):
         last = _largest(one)
         step = one.step if last > one.min_value else None
-        default = _nearest(one, lambda: _numerical(one, last, step, None))
+        default = _nearest(one, lambda: _numerical(one, last, step))
         return kind, (one.name, one.min_value, last, step, one.sampling, default)
     if isinstance(one, Choice):
         each = list({(type(value), value): value for value in one.values}.values())
@@ -86,9 +86,9 @@ def complete(space: Sequence[HyperParameter], values: Mapping[str, Any]) -> dict
     return found
 
 
-def _numerical(one: Numerical, last: Any, step: Any, default: Any) -> Any:
+def _numerical(one: Numerical, last: Any, step: Any) -> Any:
     kind: Any = getattr(paceline_space, type(one).__name__)
-    return kind(one.name, one.min_value, last, step, one.sampling, default)
+    return kind(one.name, one.min_value, last, step, one.sampling)
 
 
 def _largest(one: Numerical) -> Any:
