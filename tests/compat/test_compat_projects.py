@@ -92,30 +92,36 @@ def test_a_finished_project_of_another_space_or_objective_is_refused(
 
 
 class Sized(kt.HyperModel):
-    """Tunes the size of a batch under a name of its own."""
+    """Tunes the size of a batch."""
+
+    def __init__(self, name: str) -> None:
+        self.named = name
 
     def build(self, hp: Any) -> keras.Model:
         return classifier(hp)
 
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
-        return model.fit(*args, batch_size=hp.Choice("rows", [15, 30]), **kwargs)
+        return model.fit(*args, batch_size=hp.Choice(self.named, [15, 30]), **kwargs)
 
 
 @pytest.mark.exhaustive
-def test_hyperparameters_of_fit_keep_their_names_in_a_project(rows: Rows, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["rows", "batch_size"])
+def test_hyperparameters_of_fit_keep_their_names_in_a_project(
+    rows: Rows, tmp_path: Path, name: str
+) -> None:
     given = {"validation_split": 0.25, "verbose": 0}
-    first = opened(tmp_path, Sized(), seed=2, max_trials=3)
+    first = opened(tmp_path, Sized(name), seed=2, max_trials=3)
     first.search(*rows, **given)
     assert all(one.program != "fit" for one in first.study.trials), "they trained together"
     best = first.get_best_hyperparameters()[0]
-    assert best.get("rows") == first.study.best.config["batch_size"]
+    assert best.get(name) == first.study.best.config["batch_size"]
     assert {one.config["batch_size"] for one in first.study.trials} == {15, 30}
-    again = opened(tmp_path, Sized(), max_trials=4)
+    again = opened(tmp_path, Sized(name), max_trials=4)
     assert again.get_best_hyperparameters()[0].values == best.values
-    assert set(best.values) == {"units", "learning_rate", "rows"}
+    assert set(best.values) == {"units", "learning_rate", name}
     again.search(*rows, **given)
     assert len(again.study.trials) == 4
-    assert again.oracle.trials["3"].hyperparameters.get("rows") in (15, 30)
+    assert again.oracle.trials["3"].hyperparameters.get(name) in (15, 30)
 
 
 @pytest.fixture(scope="module")

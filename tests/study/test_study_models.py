@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import paceline
-from paceline.core import InvalidInput
+from paceline.core import InvalidInput, TrialState
 from paceline.report import document, model_text, read
 from paceline.store import StudyStore
 
@@ -239,6 +239,44 @@ def test_the_best_trials_keep_their_models_and_the_rest_say_what_to_do(tmp_path:
     # fewer from now on
     paceline.resume(study.directory, plain, DATA, trials=7, keep_models=1, display=False)
     assert len(list((study.directory / "checkpoints").glob("trial-*"))) == 1
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_models_of_stopped_trials_are_kept_beside_those_that_completed(
+    tmp_path: Path, repeats: int
+) -> None:
+    given: Any = {"epochs": 4, "schedule": "halving", "keep": "best", "repeats": repeats}
+    study = tune(plain, tmp_path / "kept", keep_models=9, **given)
+    other = tune(plain, tmp_path / "one", **given)
+    stopped = [one for one in study.trials if one.state is TrialState.STOPPED]
+    assert stopped
+    later = paceline.load_study(study.directory)
+    for trial in later.trials:
+        again = other.model(trial.number, retrain=True).get_weights()
+        for weight, expected in zip(
+            later.model(trial.number, plain).get_weights(), again, strict=True
+        ):
+            np.testing.assert_allclose(weight, expected, atol=1e-6)
+
+
+class _StopsAtAPause(paceline.Callback):
+    def on_trial_paused(self, study: Any, trial: Any, reason: str) -> None:
+        study.stop("it is enough")
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_the_model_of_a_study_that_ended_before_any_trial_is_that_of_the_furthest(
+    tmp_path: Path, repeats: int
+) -> None:
+    given: Any = {"epochs": 4, "schedule": "halving", "repeats": repeats, "refit": False}
+    study = tune(plain, tmp_path / "study", callbacks=[_StopsAtAPause()], **given)
+    assert len(study.best.measurements) < 4
+    again = tune(plain, tmp_path / "again", **given).model(study.best.number, retrain=True)
+    assert [one.shape for one in study.best_model().get_weights()] == [
+        one.shape for one in again.get_weights()
+    ]
 
 
 def test_a_model_trained_again_is_the_one_of_the_search(tmp_path: Path) -> None:
