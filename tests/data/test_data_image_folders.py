@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import sparse
 
 import paceline
 from paceline import data as paceline_data
@@ -14,6 +15,7 @@ from paceline.core import InvalidInput, MissingData
 from paceline.data import Dataset, Stream, split
 from paceline.data.batch_loading import LoadingOptions
 from paceline.data.loading import load_dataset
+from paceline.study.inputs.stream_form import stream_form
 
 load: Any = paceline_data.load  # its results are of two types
 RNG = np.random.default_rng(0)
@@ -154,10 +156,31 @@ def test_built_in_networks_train_on_streamed_folders(
     assert len(again.trials) == 3
 
 
+@pytest.mark.parametrize(
+    ("y", "form"),
+    [
+        ([0, 2, 1, 0], ("classification", 3)),
+        ([0.0, 0.5, 1.5, 2.0], ("regression", 1)),
+        ([-1, 1, 1, -1], None),
+        ([7, 100_000, 3, 2], None),
+        (["a", "b", "a", "b"], None),
+    ],
+)
+def test_the_form_of_rows_that_are_streamed(y: Any, form: Any) -> None:
+    stream = load((sparse.eye(4, 3, format="csr"), np.asarray(y)), in_memory=False)
+    if form is None:
+        with pytest.raises(InvalidInput, match="whose classes are not known; expected"):
+            stream_form("mlp", stream)
+        return
+    found = stream_form("mlp", stream)
+    assert (found["input_shape"], found["task"], found["num_outputs"]) == ((3,), *form)
+
+
 def test_other_streams_need_a_build_function() -> None:
     batches = [(np.ones((4, 3), np.float32), np.zeros(4, np.int32))]
+    stream = load(lambda: iter(batches), in_memory=False)
     with pytest.raises(InvalidInput, match="pass a build function of your own"):
-        paceline.tune("mlp", lambda: iter(batches), in_memory=False, trials=1)
+        stream_form("mlp", stream)
 
 
 @pytest.mark.parametrize(

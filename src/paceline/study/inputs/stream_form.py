@@ -10,6 +10,8 @@ from paceline.data import Stream
 from paceline.data.row_sources import RowBatches
 from paceline.data.trees import is_branch
 
+_MOST_CLASSES = 1000  # of whole numbers without names; more of them may be amounts
+
 
 def stream_form(name: str, stream: Stream) -> dict[str, Json]:
     """The shape of a row, the task and the number of outputs, of data that are streamed.
@@ -36,7 +38,8 @@ def stream_form(name: str, stream: Stream) -> dict[str, Json]:
         raise InvalidInput(
             f"the built-in network {name!r} was requested for the stream {stream.name}, whose "
             f"{why}",
-            expected="rows with a single input, and classes with names or amounts as targets",
+            expected="rows with a single input, and as targets floats, or classes that have names "
+            f"or are numbered from 0 to less than {_MOST_CLASSES:,}",
             fix="Pass a build function of your own.",
         )
     task, num_outputs = outputs
@@ -56,6 +59,6 @@ def _outputs(y: Any, names: tuple[str, ...], labels: Any) -> tuple[str, int] | N
         return "classification", len(names)
     if y.dtype.kind == "f" and y.ndim <= 2:
         return "regression", int(np.prod(y.shape[1:], dtype=np.int64))
-    if labels is not None:
+    if labels is not None and 0 <= np.min(labels) <= np.max(labels) < _MOST_CLASSES:
         return "classification", 1 + int(np.max(labels))
     return None
