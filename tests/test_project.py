@@ -79,3 +79,20 @@ def test_the_code_keeps_its_shape() -> None:
     assert not found.same_class, "classes of one name"
     assert not found.undocumented, "public names without a docstring"
     assert found.format_skips == 0
+
+
+def test_links_of_the_documentation_lead_to_files() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.md")]
+    broken = [
+        f"{page.relative_to(ROOT)}: {link}"
+        for page in pages
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+        if "benchmarks/" not in link and not (page.parent / link).exists()  # not in the sdist
+    ]
+    assert not broken
+
+
+def test_every_page_is_in_the_list_of_the_documentation() -> None:
+    listed = (ROOT / "docs" / "README.md").read_text("utf-8")
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert sorted(page for page in pages if f"({page})" not in listed) == []

@@ -255,6 +255,7 @@ def _learn(series: "pd.Series[Any]", writing: TableNotation) -> _Use:
 
 
 def _learn_texts(series: "pd.Series[Any]", writing: TableNotation) -> _Use:
+    """A column of texts: its categories, its words, or nothing of it."""
     name, rows = str(series.name), len(series)
     texts = texts_of(series)
     counts = texts.value_counts()
@@ -274,6 +275,20 @@ def _learn_texts(series: "pd.Series[Any]", writing: TableNotation) -> _Use:
             name, f"nearly every row has its own text ({len(counts):,} different ones)"
         )
         return column, use, f"{note} To use its words pass texts={{{name!r}: 'tfidf'}}."
+    return _learn_categories(name, counts, missing, writing)
+
+
+def _learn_categories(
+    name: str, counts: "pd.Series[int]", missing: int, writing: TableNotation
+) -> _Use:
+    """A column of categories, of which rare ones share one if there are too many.
+
+    Args:
+        name: of the column.
+        counts: number of rows of each category.
+        missing: number of rows without one.
+        writing: how categories are encoded.
+    """
     use = f"{len(counts)} categories" if len(counts) > 1 else "one category"
     note = ""
     if missing:

@@ -178,14 +178,7 @@ class _Inference:
             raise too_many(variants)
         if len(seen) < 2:
             return dict.fromkeys(seen or [variants[0].definition_id], ())
-        last = max(at for at, h in enumerate(self.declared) if h.name == name)
-        parents = [
-            h
-            for h in self.declared[:last]
-            if h.name != name
-            and len(self._of_name[h.name]) == 1
-            and (h.num_values or _MOST_LISTED + 1) <= _MOST_LISTED
-        ]
+        parents = self._listed_before(name)
         for count in range(1, _MOST_PARENTS + 1):
             for some in combinations(parents, count):
                 boxes = {key: _box(some, used) for key, used in seen.items()}
@@ -193,6 +186,17 @@ class _Inference:
                     return _separated({h.name: h for h in some}, boxes)
         one, other, *_ = (h for h in variants if h.definition_id in seen)
         raise two_definitions(one, other)
+
+    def _listed_before(self, name: str) -> list[Hyperparameter]:
+        """Hyperparameters of few values that are declared before the last variant of a name."""
+        last = max(at for at, h in enumerate(self.declared) if h.name == name)
+        return [
+            h
+            for h in self.declared[:last]
+            if h.name != name
+            and len(self._of_name[h.name]) == 1
+            and (h.num_values or _MOST_LISTED + 1) <= _MOST_LISTED
+        ]
 
     # -- one hyperparameter
 
