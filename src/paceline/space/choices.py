@@ -69,23 +69,23 @@ class Choice(Hyperparameter):
         bound = bind(
             "Choice", ("name", "values", "ordered", "default", "conditions"), 1, args, given
         )
-        who = label("Choice", bound["name"])
+        named = label("Choice", bound["name"])
         if isinstance(bound["values"], str) or not hasattr(bound["values"], "__iter__"):
             raise InvalidInput(
-                f"values of {who} is {bound['values']!r}", expected="a list of values"
+                f"values of {named} is {bound['values']!r}", expected="a list of values"
             )
-        values = tuple(scalar(value, f"a value of {who}") for value in bound["values"])
+        values = tuple(scalar(value, f"a value of {named}") for value in bound["values"])
         if not values:
-            raise InvalidInput(f"{who} has no values", expected="at least one")
+            raise InvalidInput(f"{named} has no values", expected="at least one")
         if len(set(map(typed, values))) < len(values):
             twice = next(
                 value for at, value in enumerate(values) if typed(value) in map(typed, values[:at])
             )
-            raise InvalidInput(f"{who} lists {twice!r} twice", expected="each value once")
+            raise InvalidInput(f"{named} lists {twice!r} twice", expected="each value once")
         ordered, numbers = bound.get("ordered"), all(map(_is_number, values))
         if ordered and not numbers:
             raise InvalidInput(
-                f"{who} is ordered and has values {list(values)}",
+                f"{named} is ordered and has values {list(values)}",
                 expected="numbers, or ordered=False",
             )
         self._set(name=bound["name"], conditions=bound["conditions"], values=values)

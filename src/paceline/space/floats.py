@@ -91,11 +91,11 @@ class Float(Hyperparameter):
     ) -> None: ...
     def __init__(self, *args: Any, **given: Any) -> None:
         bound = bind("Float", NAMES, 2, args, given)
-        who, step = label("Float", bound["name"]), bound.get("step")
-        low, high = (finite(bound[end], f"{end} of {who}") for end in ("min_value", "max_value"))
-        sampling = read_sampling(bound.get("sampling"), who)
-        step = None if step is None else finite(step, f"step of {who}")
-        check_range(who, low, high, step, sampling)
+        named, step = label("Float", bound["name"]), bound.get("step")
+        low, high = (finite(bound[end], f"{end} of {named}") for end in ("min_value", "max_value"))
+        sampling = read_sampling(bound.get("sampling"), named)
+        step = None if step is None else finite(step, f"step of {named}")
+        check_range(named, low, high, step, sampling)
         self._set(name=bound["name"], conditions=bound["conditions"])
         self._set(min_value=low, max_value=high, step=step, sampling=sampling)
         self._check_steps()

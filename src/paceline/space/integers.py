@@ -74,21 +74,22 @@ class Int(Hyperparameter):
     ) -> None: ...
     def __init__(self, *args: Any, **given: Any) -> None:
         bound = bind("Int", NAMES, 2, args, given)
-        who, step = label("Int", bound["name"]), bound.get("step")
-        low, high = (whole(bound[end], f"{end} of {who}") for end in ("min_value", "max_value"))
-        sampling = read_sampling(bound.get("sampling"), who)
+        named, step = label("Int", bound["name"]), bound.get("step")
+        low, high = (whole(bound[end], f"{end} of {named}") for end in ("min_value", "max_value"))
+        sampling = read_sampling(bound.get("sampling"), named)
         step = (
-            whole(step, f"step of {who}")
+            whole(step, f"step of {named}")
             if step is not None
             else 1
             if sampling == "linear"
             else None
         )
-        check_range(who, low, high, step, sampling)
+        check_range(named, low, high, step, sampling)
         largest = high - low if sampling == "linear" else high
         if largest >= MOST_VALUES:
             raise InvalidInput(
-                f"{who} spans {low} to {high}", expected=f"fewer than 2**40 values ({MOST_VALUES})"
+                f"{named} spans {low} to {high}",
+                expected=f"fewer than 2**40 values ({MOST_VALUES})",
             )
         self._set(name=bound["name"], conditions=bound["conditions"])
         self._set(min_value=low, max_value=high, step=step, sampling=sampling)

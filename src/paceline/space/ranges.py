@@ -30,31 +30,33 @@ def finite(value: object, what: str) -> float:
     return checks.number(what, value) + 0.0  # no negative zero
 
 
-def read_sampling(given: object, who: str) -> Sampling:
+def read_sampling(given: object, named: str) -> Sampling:
     """Validates the name of a sampling, in any case; None is linear."""
     name = "linear" if given is None else str(given).lower()
     for known in get_args(Sampling):
         if name == known:
             return known  # type: ignore[no-any-return]
     raise InvalidInput(
-        f"sampling of {who} is {given!r}", expected="'linear', 'log' or 'reverse_log'"
+        f"sampling of {named} is {given!r}", expected="'linear', 'log' or 'reverse_log'"
     )
 
 
-def check_range(who: str, low: float, high: float, step: float | None, sampling: Sampling) -> None:
-    """Checks bounds and step; ``who`` names the hyperparameter in messages."""
+def check_range(
+    named: str, low: float, high: float, step: float | None, sampling: Sampling
+) -> None:
+    """Checks bounds and step; ``named`` names the hyperparameter in messages."""
     if low > high:
         raise InvalidInput(
-            f"{who} has min_value={low} above max_value={high}", expected="min_value <= max_value"
+            f"{named} has min_value={low} above max_value={high}", expected="min_value <= max_value"
         )
     if not math.isfinite(float(high) - float(low)):
         raise InvalidInput(
-            f"{who} spans {low} to {high}", expected="a range whose width is a finite float"
+            f"{named} spans {low} to {high}", expected="a range whose width is a finite float"
         )
     if sampling != "linear" and low <= 0:
         fix = "Use sampling='linear', or raise min_value."
         raise InvalidInput(
-            f"{who} has sampling={sampling!r} and min_value={low}",
+            f"{named} has sampling={sampling!r} and min_value={low}",
             expected="min_value > 0",
             fix=fix,
         )
@@ -62,7 +64,7 @@ def check_range(who: str, low: float, high: float, step: float | None, sampling:
     if step is not None and step <= least:
         meaning = "is added" if sampling == "linear" else "multiplies"
         fix = f"With sampling={sampling!r} the step {meaning}."
-        raise InvalidInput(f"{who} has step={step}", expected=f"a step > {least}", fix=fix)
+        raise InvalidInput(f"{named} has step={step}", expected=f"a step > {least}", fix=fix)
 
 
 def describe_range(low: float, high: float, step: float | None, sampling: Sampling) -> str:

@@ -169,7 +169,8 @@ def ray_module() -> Any:
         raise InvalidInput(
             f"executor is 'ray', and Ray cannot be imported ({error})",
             expected="Ray to be installed",
-            fix="pip install 'paceline[ray]'. Without it, a study can go on with executor='local'.",
+            fix="pip install 'paceline[ray]'. Without it, a study can continue with "
+            "executor='local'.",
         ) from error
     return ray
 
@@ -243,7 +244,7 @@ def _no_cluster(address: str | None, why: str) -> InvalidInput:
     return InvalidInput(
         f"{_shown(address)} was not found ({why})",
         expected="the address of a Ray cluster that runs",
-        fix="Start one with: ray start --head. A study that ran on one can go on without, with "
+        fix="Start one with: ray start --head. A study that ran on one can continue without, with "
         "executor='local'.",
     )
 

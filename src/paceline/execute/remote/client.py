@@ -36,7 +36,7 @@ class Gone(Exception):
 
 
 class Stopped(Exception):
-    """The worker was told to end while it waited for the server."""
+    """The worker was asked to end while it waited for the server."""
 
 
 class StudyUnreachable(PacelineError):

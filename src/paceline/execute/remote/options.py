@@ -25,8 +25,9 @@ _EXPECTED_WORKERS = 8
 _FIELDS = ("address", "workers")
 _UNENCRYPTED = (
     "Other machines can reach this address. Messages are signed, so that nobody without the token "
-    "can take part, but not encrypted: who can listen to the network can read the function, data, "
-    "configurations and scores. docs/workers.md has how to use TLS or an SSH tunnel."
+    "can take part, but not encrypted: anyone who can listen to the network can read the "
+    "function, data, configurations and scores. docs/workers.md has how to use TLS or an SSH "
+    "tunnel."
 )
 
 _running: dict[str | None, "StudyServer"] = {}

@@ -208,7 +208,7 @@ class RemoteWorker:
                     connection.send(message)
                     if child.kind(message) == "stopped":
                         break
-        connection.end("its worker was told to end", "returned", leaves=True)
+        connection.end("its worker was asked to end", "returned", leaves=True)
 
 
 class _Connection:

@@ -1,4 +1,4 @@
-"""Selection of trials for retraining: by a model's expectation, not by the best (luckiest) score.
+"""Selection of trials for retraining: by a model's expectation, not by the best score.
 
 The best of many scores is biased by noise: of 100 equal trials it is 2.5 standard deviations of the
 noise too good. The posterior mean of a Gaussian process of all trials, from any search, combines

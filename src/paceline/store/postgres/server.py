@@ -109,10 +109,10 @@ def in_words(address: DatabaseAddress, error: sa.exc.DBAPIError) -> PacelineErro
     user = address.server.username or "this user"
     if state == _NO_RIGHT:
         return PacelineError(
-            f"PostgreSQL refuses {user} what a study needs ({reason}). Somebody who may: GRANT "
-            f"USAGE, CREATE ON SCHEMA public TO {user}; for tables that others have created: GRANT "
-            f"SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {user}, and "
-            f"USAGE ON ALL SEQUENCES. SELECT alone is enough to read."
+            f"PostgreSQL refuses {user} what a study needs ({reason}). Someone with the right to: "
+            f"GRANT USAGE, CREATE ON SCHEMA public TO {user}; for tables that others have created: "
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {user}, and "
+            "USAGE ON ALL SEQUENCES. SELECT alone is enough to read."
         )
     if state in _NO_TABLE:
         text = f"the database of {address.text} has other tables than Paceline's ({reason})"

@@ -24,7 +24,7 @@ _FEWEST_AUTOMATIC = 3
 _COMPILE_SECONDS = 2.0  # seconds of a program, if the study has compiled none
 _KEPT_BACK = 0.2  # of the time left, for the model's last training and its test
 _BATCH = 32  # rows, where it is not recorded
-_NO_FINAL = "so the best score is that of the luckiest trial"
+_NO_FINAL = "so the best score is too optimistic, since it selected the trial"
 
 
 @dataclass(frozen=True, slots=True)
