@@ -36,12 +36,13 @@ class StudyLog(Callback):
 
     def __init__(self) -> None:
         self._directory: Path | None = None
+        self._varying: list[str] = []
         self._formatter = SafeFormatter(FORMAT)
 
     def on_study_begin(self, study: StudyView) -> None:
         """Logs the study, and how far it is."""
         _append(study.directory / RUN_LOG, "")  # before anything is logged: it may not be possible
-        self._directory = study.directory
+        self._directory, self._varying = study.directory, words.varying(study.space)
         objective = study.objective
         planned = "" if study.num_planned is None else f" of {study.num_planned:,}"
         seconds = study.budget.seconds
@@ -55,13 +56,15 @@ class StudyLog(Callback):
 
     def on_space_change(self, study: StudyView) -> None:
         """Logs the names of the hyperparameters."""
-        if names := words.varying(study.space):
-            self._log(logging.INFO, f"hyperparameters: {', '.join(names)}")
+        self._varying = words.varying(study.space)
+        if self._varying:
+            self._log(logging.INFO, f"hyperparameters: {', '.join(self._varying)}")
 
     def on_trial_asked(self, study: StudyView, trial: Trial) -> None:
         """Logs the configuration."""
-        config = words.configuration(trial.config)
-        self._log(logging.DEBUG, f"trial {trial.number} ({trial.origin}): {config}")
+        if _LOG.isEnabledFor(logging.DEBUG):
+            config = words.configuration(trial.config)
+            self._log(logging.DEBUG, f"trial {trial.number} ({trial.origin}): {config}")
 
     def on_trial_begin(self, study: StudyView, trial: Trial) -> None:
         """Logs how it is trained."""
@@ -75,7 +78,7 @@ class StudyLog(Callback):
     def on_trial_end(self, study: StudyView, trial: Trial) -> None:
         """Logs the score, or why there is none."""
         said = f"trial {trial.number} {trial.state}"
-        config = words.configuration(trial.config, words.varying(study.space))
+        config = words.configuration(trial.config, self._varying)
         if trial.state is TrialState.FAILED:
             why = last_line(trial.error) if trial.error else "no reason was given"
             self._log(logging.WARNING, f"{said}: {why} [{config}]")
@@ -137,10 +140,13 @@ class StudyLog(Callback):
                 self._directory.rmdir()
 
     def _log(self, level: int, message: str) -> None:
-        message, is_enabled = on_one_line(message), _LOG.isEnabledFor(level)
+        is_enabled = _LOG.isEnabledFor(level)
+        if not is_enabled and level < logging.INFO:
+            return
+        message = on_one_line(message)
         if is_enabled:
             _LOG.log(level, "%s", message, stacklevel=2)
-        if self._directory is not None and (is_enabled or level >= logging.INFO):
+        if self._directory is not None:
             record = _LOG.makeRecord(_LOG.name, level, __file__, 0, message, (), None)
             _append(self._directory / RUN_LOG, self._formatter.format(record) + "\n")
 

@@ -199,6 +199,12 @@ class Round:
 
     def _take_best(self, batch: ProposalList, Z: Array, values: Array, origin: str) -> int | None:
         """Adds the first new candidate by value, or by value per cost; returns its row."""
+        if self.cost is None and len(values):  # the first one is new in most cases
+            first = int(np.argmax(values))
+            if math.isfinite(values[first]) and batch.take(
+                self.coordinates.config(Z[first]), origin
+            ):
+                return first
         ranked = np.argsort(-values, kind="stable")
         order: list[int] = ranked[np.isfinite(values[ranked])].tolist()
         if self.cost is not None:

@@ -123,16 +123,15 @@ class Coordinates:
 
     def rows(self, configs: Iterable[Configuration]) -> Array:
         """Coordinates Z of configurations, shape [m, d]; cached by object."""
-        rows = [self._row(config) for config in configs]
-        return np.array(rows).reshape(len(rows), len(self.axes))
+        known = self._known.get
+        found = [(known(id(config)) or self._encoded(config))[1] for config in configs]
+        return np.array(found).reshape(len(found), len(self.axes))
 
-    def _row(self, config: Configuration) -> Array:
-        known = self._known.get(id(config))
-        if known is None:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            known = self._known[id(config)] = config, self.space.encode(config)
-        return known[1]
+    def _encoded(self, config: Configuration) -> tuple[Configuration, Array]:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        known = self._known[id(config)] = config, self.space.encode(config)
+        return known
 
     def settle(self, U: Array) -> Array:
         """Settled coordinates Z of free ones, shape [m, d]."""

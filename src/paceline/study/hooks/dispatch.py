@@ -42,6 +42,14 @@ from paceline.study.record.timeline import Clock
 
 _LOG = logger("callbacks")
 _HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+_HOOK_OF_TRIAL = {
+    TrialAsked: "on_trial_asked",
+    TrialStarted: "on_trial_begin",
+    EpochMeasured: "on_epoch_end",
+    TrialDecided: "on_decision",
+    TrialPaused: "on_trial_paused",
+    TrialEnded: "on_trial_end",
+}
 
 
 @dataclass(eq=False)
@@ -66,6 +74,7 @@ class Callbacks:
 
     def __init__(self, callbacks: Iterable[Callback] = ()) -> None:
         self._entries = [_Entry(one, _overridden(one)) for one in callbacks]
+        self._hooks = frozenset[str]().union(*(entry.hooks for entry in self._entries))
         self._running: RunningStudy | None = None
         self._stop_reason = ""
         self._entered = ExitStack()
@@ -128,7 +137,9 @@ class Callbacks:
                 warnings.warn(event.text, StudyWarning, stacklevel=depth_of_caller())
             if isinstance(event, SessionEnded):
                 self._trials_end(ended, running)
-            found = _hook_of(event, running)
+            hook = _HOOK_OF_TRIAL.get(type(event))
+            is_wanted = hook is None or hook in self._hooks  # a copy of a trial takes time
+            found = _hook_of(event, running) if is_wanted else None
             if found is not None:
                 self._all(*found)
             if isinstance(event, TrialEnded):
@@ -204,23 +215,22 @@ def _of_final(event: FinalStarted | FinalEnded, running: RunningStudy) -> tuple[
 
 def _of_trial(event: Event, running: RunningStudy) -> tuple[Any, ...] | None:
     """As `_hook_of`, for an event about one trial; None if no method is called for it."""
+    hook = _HOOK_OF_TRIAL.get(type(event))
     match event:
-        case TrialAsked():
-            return "on_trial_asked", running.composed(event.number)
+        case TrialAsked() | TrialEnded():
+            return hook, running.composed(event.number)
         case TrialStarted() if event.number not in running.begun:
             running.begun.add(event.number)  # recorded again after its configuration has grown
-            return "on_trial_begin", running.composed(event.number)
+            return hook, running.composed(event.number)
         case EpochMeasured():
             trial = running.composed(event.number)
             measured = trial.measurements[event.epoch - 1 : event.epoch]
-            return ("on_epoch_end", trial, *measured) if measured else None
+            return (hook, trial, *measured) if measured else None
         case TrialDecided():
             decision = Decision(event.number, event.action, event.reason)
-            return "on_decision", running.composed(event.number), decision
+            return hook, running.composed(event.number), decision
         case TrialPaused():
-            return "on_trial_paused", running.composed(event.number), event.reason
-        case TrialEnded():
-            return "on_trial_end", running.composed(event.number)
+            return hook, running.composed(event.number), event.reason
         case FinalMeasured():
             score = math.nan if event.score is None else event.score
             return "on_final_score", running.composed(event.number), event.pair, score

@@ -34,8 +34,9 @@ _AHEAD = 64  # the same where only time limits the study, or a schedule decides
 # More are proposed once this part (1 / _TOGETHER) of the trials that may be in flight is free.
 _TOGETHER = 4
 # There, a free place is an idle worker, unless all trials run to their end: some are then proposed
-# ahead, see `default_schedule.in_flight_of_function`.
-_TOGETHER_OF_FUNCTION, _TOGETHER_AHEAD = 100, 34
+# ahead, of very many trials more of them, see `default_schedule.in_flight_of_function`.
+_TOGETHER_OF_FUNCTION, _TOGETHER_AHEAD, _TOGETHER_OF_MANY = 100, 34, 12
+_MANY_IN_FLIGHT = 512
 
 
 class Search:
@@ -274,7 +275,12 @@ class Search:
         if not self._plan.is_define_by_run:
             return _TOGETHER
         is_ahead = self._strategy.learns and isinstance(self._schedule, Full)
-        return _TOGETHER_AHEAD if is_ahead else _TOGETHER_OF_FUNCTION
+        if not is_ahead:
+            return _TOGETHER_OF_FUNCTION
+        ahead = self._in_flight - (self._plan.settings.execution.workers or self._in_flight)
+        if self._in_flight < _MANY_IN_FLIGHT or ahead < self._in_flight // _TOGETHER_AHEAD:
+            return _TOGETHER_AHEAD
+        return max(_TOGETHER_OF_MANY, self._in_flight // (ahead - ahead // 10))
 
     def _ask(self) -> None:
         wanted = self._wanted()

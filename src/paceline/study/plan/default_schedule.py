@@ -14,7 +14,9 @@ _SHORT = 2  # trainings this short are not divided
 # cores and some that are prepared, elsewhere as many as a cohort has lanes, see
 # docs/design/0029-numbers-of-lanes.md. Not of the machine: a seed gives one study on all CPUs.
 _IN_FLIGHT, _IN_FLIGHT_ACCELERATED = 6, 64
-_WORKERS_PER_WAITING = 32  # workers of a function for each trial that is proposed ahead
+# Workers of a function for each trial that is proposed ahead, and the same of very many workers: a
+# model then has to propose many trials at once, or it would need more time than there is.
+_WORKERS_PER_WAITING, _OF_MANY, _MANY_WORKERS = 32, 10, 512
 _ROUNDS = 4  # in which a search that learns proposes its trials, at least
 
 
@@ -75,7 +77,8 @@ def in_flight_of_function(workers: int, learns: bool, is_full: bool) -> int:
     """
     if workers == 1 or not is_full:
         return workers
-    return workers + workers // _WORKERS_PER_WAITING if learns else 2 * workers
+    per_waiting = _WORKERS_PER_WAITING if workers < _MANY_WORKERS else _OF_MANY
+    return workers + workers // per_waiting if learns else 2 * workers
 
 
 def is_default_in_flight(settings: Settings, learns: bool) -> bool:
