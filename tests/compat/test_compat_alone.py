@@ -381,6 +381,10 @@ class _KeepsSomething(kt.HyperModel):
         super().__init__()
         self.own: dict[str, Any] = {"sizes": []}
 
+    @property
+    def is_large(self) -> bool:
+        return bool(self.units == 8)
+
     def build(self, hp: Any) -> keras.Model:
         model = classifier(hp)
         self.units = hp.get("units")
@@ -392,6 +396,10 @@ class _KeepsSomething(kt.HyperModel):
 
 def _reads_an_attribute(self: Any, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
     return model.fit(*args, epochs=4 if self.units == 8 else 1, **kwargs)
+
+
+def _reads_a_property(self: Any, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    return model.fit(*args, epochs=4 if self.is_large else 1, **kwargs)
 
 
 def _reads_a_list_of_the_object(self: Any, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -436,6 +444,7 @@ def _chooses_arguments(self: Any, hp: Any, model: Any, *args: Any, **kwargs: Any
     ("fit", "message"),
     [
         (_reads_an_attribute, r"reads self\.units, which build\(hp\) changes"),
+        (_reads_a_property, r"reads self\.units, which build\(hp\) changes"),
         (_reads_a_list_of_the_object, r"reads self\.own, which build\(hp\) changes"),
         (_reads_a_list_of_the_class, r"reads _KeepsSomething, which build\(hp\) changes"),
         (_reads_a_list, r"reads SIZES, which build\(hp\) changes"),

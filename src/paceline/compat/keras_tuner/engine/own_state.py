@@ -8,7 +8,8 @@ by ``build`` or by the method itself.
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from types import CodeType
+from functools import cached_property
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,25 @@ class StateRead:
     def __init__(self, method: Callable[..., Any]) -> None:
         self._owner = getattr(method, "__self__", None)
         self._function: Any = inspect.unwrap(getattr(method, "__func__", method))
-        code = getattr(self._function, "__code__", None)
-        self._names = frozenset() if code is None else frozenset(_names(code))
+        self._names = self._mentioned()
+
+    def _mentioned(self) -> frozenset[str]:
+        """The names that the method mentions, or a function or property of its module in it."""
+        found: set[str] = set()
+        functions = [self._function]
+        while functions:
+            function = functions.pop()
+            code = getattr(function, "__code__", None)
+            new = set() if code is None else set(_names(code)) - found
+            found |= new
+            for name in new:
+                own = inspect.getattr_static(self._owner, name, None)
+                for one in (own, getattr(function, "__globals__", {}).get(name)):
+                    inner = _function_of(one)
+                    is_own = isinstance(inner, FunctionType)
+                    if is_own and inner.__module__ == self._function.__module__:
+                        functions.append(inner)
+        return frozenset(found)
 
     def now(self) -> dict[str, Any]:
         """The state, by the name that each part has in the method."""
@@ -95,6 +113,15 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """The first name whose state differs; empty if none does."""
     names = sorted(before.keys() | after.keys())
     return next((one for one in names if before.get(one) != after.get(one)), "")
+
+
+def _function_of(found: Any) -> Any:
+    """The function behind a method or a property; anything else unchanged."""
+    if isinstance(found, property):
+        return found.fget
+    if isinstance(found, cached_property):
+        return found.func
+    return found.__func__ if isinstance(found, staticmethod | classmethod) else found
 
 
 def _names(code: CodeType) -> Iterator[str]:
