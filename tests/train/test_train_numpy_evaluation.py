@@ -255,7 +255,10 @@ def test_numpy_computes_what_jax_computes(name: str, monkeypatch: pytest.MonkeyP
             np.testing.assert_allclose(one, other, rtol=40 * eps, atol=10 * eps * scale)
         else:
             np.testing.assert_array_equal(one, np.asarray(other))
-    assert not set(by_jax) & set(primitives()) or name in ("random", "keys of another kind")
+    known = set(primitives())
+    if name == "moved":  # JAX 0.8 takes such slices by a general gather, which is left to JAX
+        known.discard("gather")
+    assert not set(by_jax) & known or name in ("random", "keys of another kind")
 
 
 def test_every_primitive_is_compared() -> None:
