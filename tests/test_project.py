@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import paceline
+from paceline.api.tuning import ARGUMENTS
 
 ROOT = Path(__file__).parents[1]
 
@@ -96,3 +97,10 @@ def test_every_page_is_in_the_list_of_the_documentation() -> None:
     listed = (ROOT / "docs" / "README.md").read_text("utf-8")
     pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
     assert sorted(page for page in pages if f"({page})" not in listed) == []
+
+
+def test_the_page_of_options_has_every_argument_of_tune() -> None:
+    page = (ROOT / "docs" / "options.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`[^|]*) \|", page, re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(named) == sorted(ARGUMENTS)
