@@ -229,19 +229,21 @@ class _LaneTrainer:
     def _order(self) -> list[int]:
         """The fits in the order in which they are prepared.
 
-        Networks with many layers come first: compiling them takes longest. Of networks with as many
-        layers, a few candidates come after each other, fold after fold: so candidates are complete
-        early, and a search that is killed has little to repeat, but the first networks differ in
-        more than their fold, which shows what varies.
+        The networks with fewest layers come first: they are compiled soon, while the others are
+        prepared. Then come those with most layers, for which that takes longest. Of networks with
+        as many layers, a few candidates come after each other, fold after fold: so candidates are
+        complete early, and a search that is killed has little to repeat, but the first networks
+        differ in more than their fold, which shows what varies.
         """
+        depths = {at: len(layers_of(lane.recorded.model)) for at, lane in self._lanes.items()}
+        least = min(depths.values())
         candidates: dict[int, dict[int, int]] = {}  # by number of layers, then by candidate
 
-        def place(at: int) -> tuple[int, int, int]:
-            lane = self._lanes[at]
-            depth = len(layers_of(lane.recorded.model))
+        def place(at: int) -> tuple[bool, int, int, int]:
+            lane, depth = self._lanes[at], depths[at]
             ranks = candidates.setdefault(depth, {})
             rank = ranks.setdefault(id(lane.fit.candidate), len(ranks))
-            return -depth, rank // _CANDIDATES_TOGETHER, lane.fit.split
+            return depth > least, -depth, rank // _CANDIDATES_TOGETHER, lane.fit.split
 
         return sorted(self._lanes, key=place)
 

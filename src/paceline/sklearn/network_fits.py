@@ -50,8 +50,10 @@ class NetworkFits:
             self._say(f"Keras runs on {keras.backend.backend()}, and not on JAX")
             return
         from paceline.sklearn.lane_fits import LaneFits
+        from paceline.train.disk_cache import use_disk_cache
 
         with process_state.preserved():
+            use_disk_cache()  # also for what Keras compiles to draw initial weights
             lanes = LaneFits(self._parameters, self._seed)
             for at, result in lanes.run(fits):
                 self._is_used = True
