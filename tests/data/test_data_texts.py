@@ -221,12 +221,19 @@ def test_a_tabular_network_takes_tfidf_beside_categories_and_numbers() -> None:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("network", ["lstm", "transformer", "tabular"])
-def test_a_file_of_texts_on_the_terminal(network: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("network", "fixed"),
+    [
+        ("lstm", "units=32 bidirectional=no"),
+        ("transformer", "units=32 heads=2 widening=1"),
+        ("tabular", "units=64 embedding=4"),
+    ],
+)
+def test_a_file_of_texts_on_the_terminal(network: str, fixed: str, tmp_path: Path) -> None:
     reviews(240).to_csv(tmp_path / "reviews.csv", index=False)
-    words = f"tune --model {network} --target good --trials 2 --epochs 6 --seed 1 --final off"
-    words += " --search random --no-display --set learning_rate=0.01"
-    words += " --set layers=1 --set units=" + ("64" if network == "tabular" else "32")
+    words = f"tune --model {network} --target good --trials 1 --epochs 6 --seed 1 --final off"
+    words += " --search random --no-display --set learning_rate=0.01 --set layers=1"
+    words += "".join(f" --set {one}" for one in fixed.split())
     where = ["--data", str(tmp_path / "reviews.csv"), "--study", str(tmp_path / "s")]
     result = CliRunner().invoke(app, [*words.split(), *where])
     assert result.exit_code == 0, result.output
@@ -238,6 +245,6 @@ def test_a_file_of_texts_on_the_terminal(network: str, tmp_path: Path) -> None:
     predicted = study.best_model().predict(study.prepare(new.drop(columns="good")), verbose=0)
     found = [study.classes[number] for number in predicted.argmax(axis=1)]
     assert np.mean(np.asarray(found) == new["good"].to_numpy()) > 0.8
-    # it continues as it began
-    resumed = CliRunner().invoke(app, ["resume", str(tmp_path / "s"), "--trials", "3"])
-    assert resumed.exit_code == 0, resumed.output
+    if network == "lstm":  # it continues with the form that it had
+        resumed = CliRunner().invoke(app, ["resume", str(tmp_path / "s"), "--trials", "2"])
+        assert resumed.exit_code == 0, resumed.output
