@@ -11,6 +11,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from tests.execute.engine_threads import FACTS
@@ -227,10 +228,28 @@ class TestJoinedEngines(NetworkExecutorContract):
 
 
 @pytest.mark.exhaustive
+class TestTwoWorkers(NetworkExecutorContract):
+    """Two commands ``paceline worker``, which join each executor anew."""
+
+    @pytest.fixture(scope="class")
+    def executor(
+        self, tmp_path_factory: pytest.TempPathFactory
+    ) -> Iterator[Callable[[NetworkWork], Executor]]:
+        served = Served()
+        served.server.study = "study"
+        folder = tmp_path_factory.mktemp("workers")
+        workers = [started(folder, served.url) for _ in range(2)]
+        yield lambda work: EngineExecutor(work, JoinedEngines(served.lobby, None), FACTS)
+        served.server.close(is_over=True)
+        ends = [worker.communicate(timeout=WAIT)[1] for worker in workers]
+        assert [worker.returncode for worker in workers] == [0, 0], ends
+
+
+@pytest.mark.exhaustive
 def test_a_study_of_networks_is_the_same_with_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two commands ``paceline worker`` train it; one is told to end while it trains."""
+    """Two commands ``paceline worker`` train it, with Keras callbacks; one is told to end."""
     monkeypatch.setenv("PACELINE_WORKER_TOKEN", TOKEN)
     address = listen(port=0)
     port = address.port
@@ -241,14 +260,26 @@ def test_a_study_of_networks_is_the_same_with_workers(
     options: dict[str, Any] = {
         "objective": "val_loss",
         "trials": 6,
-        "epochs": 4,
+        "epochs": 8,
         "batch_size": 16,
         "search": "random",
         "final": False,
         "seed": 1,
         "display": False,
     }
-    alone = paceline.tune(small_network, data, study=tmp_path / "alone", **options)
+
+    def halved(epoch: int, rate: float) -> float:
+        return rate * 0.5 if epoch == 3 else rate
+
+    def keras_callbacks() -> list[Any]:
+        return [
+            keras.callbacks.LearningRateScheduler(halved),
+            keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True),
+        ]
+
+    alone = paceline.tune(
+        small_network, data, study=tmp_path / "alone", callbacks=keras_callbacks(), **options
+    )
     url = f"http://127.0.0.1:{port}"
     workers = [started(tmp_path, url), started(tmp_path, url)]
 
@@ -260,12 +291,14 @@ def test_a_study_of_networks_is_the_same_with_workers(
     where: dict[str, Any] = {
         "executor": "workers",
         "address": f"127.0.0.1:{port}",
-        "callbacks": [Ending()],
+        "callbacks": [Ending(), *keras_callbacks()],
     }
     joined = paceline.tune(small_network, data, study=tmp_path / "study", **options, **where)
     ends = [worker.communicate(timeout=WAIT)[1] for worker in workers]
     assert [worker.returncode for worker in workers] == [143, 0], ends
     assert [trial.config for trial in joined.trials] == [trial.config for trial in alone.trials]
     assert [trial.state for trial in joined.trials] == [trial.state for trial in alone.trials]
+    assert joined.record.early_ends == alone.record.early_ends
+    assert joined.record.early_ends
     scores = [[trial.score or 0.0 for trial in one.trials] for one in (joined, alone)]
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-5)

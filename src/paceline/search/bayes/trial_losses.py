@@ -136,8 +136,12 @@ class _CurveCache:
 
     def curves_of(self, trials: Sequence[Trial], objective: Objective) -> list[_TrialCurve]:
         known = self._last[1] if self._last[0] == objective else {}
-        per_trial = [known.get(id(trial)) or _TrialCurve.of(trial, objective) for trial in trials]
-        self._last = objective, {id(found.trial): found for found in per_trial}
+        numbers = list(map(id, trials))
+        per_trial = [
+            known.get(number) or _TrialCurve.of(trial, objective)
+            for number, trial in zip(numbers, trials, strict=True)
+        ]
+        self._last = objective, dict(zip(numbers, per_trial, strict=True))
         return per_trial
 
 
@@ -178,10 +182,11 @@ def _compared(curves: Sequence[_LossCurve], enough: int) -> tuple[Array, Array]:
     E = int(np.sort(reach)[-enough])
     y, v = np.empty(len(curves)), np.zeros(len(curves))
     there = np.flatnonzero(reach >= E).tolist()
-    at_E = np.array([curves[i].at(E) for i in there])
+    reached = [curves[i] for i in there]
+    at_E = np.array([one.losses[E] if E in one.losses else one.at(E) for one in reached])
     warp = Warp.of(at_E[np.isfinite(at_E)])
     y[there] = warp(np.where(np.isfinite(at_E), at_E, np.inf))
-    v[there] = _measured(warp, at_E, [curves[i] for i in there])
+    v[there] = _measured(warp, at_E, reached)
     for r in np.unique(reach[reach < E]).tolist():
         group = np.flatnonzero(reach >= r).tolist()
         losses = np.array([curves[i].at(r) for i in group])

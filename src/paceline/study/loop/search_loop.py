@@ -35,7 +35,7 @@ _AHEAD = 64  # the same where only time limits the study, or a schedule decides
 _TOGETHER = 4
 # There, a free place is an idle worker, unless all trials run to their end: some are then proposed
 # ahead, of very many trials more of them, see `default_schedule.in_flight_of_function`.
-_TOGETHER_OF_FUNCTION, _TOGETHER_AHEAD, _TOGETHER_OF_MANY = 100, 34, 12
+_TOGETHER_OF_FUNCTION, _TOGETHER_AHEAD, _TOGETHER_OF_MANY = 100, 34, 18
 _MANY_IN_FLIGHT = 512
 
 

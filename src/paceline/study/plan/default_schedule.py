@@ -16,7 +16,7 @@ _SHORT = 2  # trainings this short are not divided
 _IN_FLIGHT, _IN_FLIGHT_ACCELERATED = 6, 64
 # Workers of a function for each trial that is proposed ahead, and the same of very many workers: a
 # model then has to propose many trials at once, or it would need more time than there is.
-_WORKERS_PER_WAITING, _OF_MANY, _MANY_WORKERS = 32, 10, 512
+_WORKERS_PER_WAITING, _OF_MANY, _MANY_WORKERS = 32, 16, 512
 _ROUNDS = 4  # in which a search that learns proposes its trials, at least
 
 

@@ -248,9 +248,8 @@ class Recorder:
         }
         if scored:
             self._checkpoints.keep(scored, self._rank)
-        for number in (
-            paused & snapshots.keys()
-        ):  # each in its own file, so that each can be removed alone
+        for number in paused & snapshots.keys():
+            # each in its own file, so that each can be removed alone
             self._checkpoints.save_running({number: snapshots[number]})
             self._keep(number, snapshots[number])
         self._checkpoints.save_running({n: one for n, one in snapshots.items() if n not in paused})
