@@ -23,7 +23,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import paceline
 from paceline.core import InvalidInput, StudyMismatch, StudyWarning
-from paceline.report.going_on import how_to_go_on
+from paceline.report.continuation import ways_to_continue
 from paceline.report.show import read
 from paceline.sklearn import BayesSearchCV, GridSearchCV, RandomizedSearchCV, SearchCV
 
@@ -305,7 +305,7 @@ def test_a_search_goes_on_where_it_was_interrupted(
         kind(Counted(random_state=0), values, **options).fit(X, Y)
     summary = read(tmp_path / "s")
     assert summary.state == "interrupted"
-    assert list(how_to_go_on(summary)) == [
+    assert list(ways_to_continue(summary)) == [
         f"Continue in Python: call fit of the {kind.__name__} of Counted again, with the same "
         f"arguments and study={str(tmp_path / 's')!r}"
     ]

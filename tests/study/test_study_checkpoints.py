@@ -198,7 +198,7 @@ def index(
     return found
 
 
-def going_on(directory: Path, undisturbed: paceline.Study) -> list[tuple[int, Path]]:
+def continued(directory: Path, undisturbed: paceline.Study) -> list[tuple[int, Path]]:
     """The trials that are paused and will go on, and the file of each."""
     before = read_record(directory)
     running = index(directory)["running"].items()
@@ -248,7 +248,7 @@ def test_what_is_missing_or_damaged_is_trained_again_and_said(
     stopped: Path, undisturbed: paceline.Study, tmp_path: Path
 ) -> None:
     shutil.copytree(stopped, tmp_path / "s")
-    (missing, a), (half, b), (empty, c), (garbage, d), *_ = going_on(tmp_path / "s", undisturbed)
+    (missing, a), (half, b), (empty, c), (garbage, d), *_ = continued(tmp_path / "s", undisturbed)
     a.unlink()
     b.write_bytes(b.read_bytes()[: b.stat().st_size // 2])
     c.write_bytes(b"")
@@ -267,7 +267,7 @@ def test_what_is_swapped_or_ahead_is_trained_again_and_said(
 ) -> None:
     directory = tmp_path / "s"
     shutil.copytree(stopped, directory)
-    (one, a), (other, b), (ahead, _), (changed, d), (folder, e), *_ = going_on(
+    (one, a), (other, b), (ahead, _), (changed, d), (folder, e), *_ = continued(
         directory, undisturbed
     )
     for source, target in ((a, "tmp"), (b, a.name), (a.with_name("tmp"), b.name)):
@@ -305,7 +305,7 @@ def test_no_file_but_the_studys_own_is_read_or_removed(
         "",
         "running-1",
     ]
-    numbers = [number for number, _ in going_on(directory, undisturbed)]
+    numbers = [number for number, _ in continued(directory, undisturbed)]
 
     def change(found: dict[str, Any]) -> None:
         for number, name in zip(numbers, names, strict=False):

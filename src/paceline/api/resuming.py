@@ -9,7 +9,7 @@ from paceline.callbacks import Callback, callbacks_of
 from paceline.callbacks.of_keras import divided
 from paceline.core import Budget, InvalidInput, checks, process_state, validates_argument_names
 from paceline.report import Study
-from paceline.report.going_on import interruptible
+from paceline.report.continuation import interruptible
 from paceline.schedule import Schedule
 from paceline.search import Strategy
 from paceline.settings.function import ASKED, BY_HAND, NETWORKS

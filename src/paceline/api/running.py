@@ -9,7 +9,7 @@ from typing import Any, Literal
 from paceline.callbacks import Callback, callbacks_of
 from paceline.core import checks
 from paceline.report import Study
-from paceline.report.going_on import interruptible
+from paceline.report.continuation import interruptible
 from paceline.settings.function import FUNCTION
 from paceline.store import study_directory
 from paceline.study import carry_out, make_plan

@@ -118,7 +118,7 @@ def _carry_out(recipe: "Recipe", part: str, order: "RecipeRun") -> None:
     """Runs a part of a recipe; its output is also kept with its study."""
     from dataclasses import replace
 
-    from paceline.report.going_on import interruptible_runs
+    from paceline.report.continuation import interruptible_runs
 
     lines: list[str] = []
 

@@ -51,7 +51,7 @@ def train(
     """
     from paceline.callbacks import callbacks_of
     from paceline.report import read, text
-    from paceline.report.going_on import interruptible as explained
+    from paceline.report.continuation import interruptible as explained
     from paceline.report.terminal import console
     from paceline.search import Given
     from paceline.study import carry_out, define

@@ -20,7 +20,7 @@ from paceline.core import (
     validates_argument_names,
 )
 from paceline.report import Study, Summary, read
-from paceline.report.going_on import interruptible_runs
+from paceline.report.continuation import interruptible_runs
 from paceline.schedule import schedule_names
 from paceline.search import Grid, strategy_names
 from paceline.space import Space

@@ -13,7 +13,7 @@ from paceline import api
 from paceline.comparison.claims import listed
 from paceline.comparison.ladder_result import NAME, RUNG, Ladder, read_ladder
 from paceline.core import InvalidInput, checks, shown, validates_argument_names
-from paceline.report.going_on import interruptible_runs
+from paceline.report.continuation import interruptible_runs
 from paceline.search import Given
 from paceline.store import study_directory
 from paceline.store.files import write_text

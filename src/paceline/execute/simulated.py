@@ -102,7 +102,7 @@ class SimulatedExecutor:
         self._fill()
 
     def advance(self, clock: float) -> None:
-        """Sets the clock to a later time, such as that at which a study is ready to go on."""
+        """Sets the clock to a later time, such as that at which a study is ready to continue."""
         self._clock = max(self._clock, clock)
 
     def forget(self, trials: Sequence[int]) -> None:

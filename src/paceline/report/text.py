@@ -9,7 +9,7 @@ from paceline.core import InvalidInput, Trial, TrialState, command_line
 from paceline.core.commands import study_name
 from paceline.core.texts import on_one_line
 from paceline.report import ablation_gains, columns, model_text, verdict, words
-from paceline.report.going_on import how_to_go_on
+from paceline.report.continuation import ways_to_continue
 from paceline.report.importance_text import bars
 from paceline.report.show import Summary, failures, states
 from paceline.report.terminal import say
@@ -42,7 +42,7 @@ def show(summary: Summary, to: "Console") -> None:
     for line in (*results, *ends, *columns.lines(summary.record), *_notes(summary)):
         say(to, line)
     if summary.state in ("interrupted", "killed"):
-        for line in how_to_go_on(summary):
+        for line in ways_to_continue(summary):
             say(to, line)
 
 

@@ -101,7 +101,7 @@ def _warned(failed: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
 
 
 def _as_scored(failed: dict[str, Any], succeeded: dict[str, Any]) -> dict[str, Any]:
-    """The result of a fit that failed in the form of another, for which the search goes on.
+    """The result of a fit that failed in the form of another, with which the search continues.
 
     scikit-learn's function would end the search: it knows the fits of one call only.
     """

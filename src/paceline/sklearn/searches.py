@@ -125,7 +125,7 @@ class RandomizedSearchCV(StudySearch, model_selection.RandomizedSearchCV):  # ty
         self.study = study
 
     def _candidates(self) -> tuple[ParameterSpace, Sequence[Candidate]]:
-        # without a state of its own, a study that goes on draws the same candidates again
+        # without a state of its own, a study that continues draws the same candidates again
         state = self.random_state
         state = self._running.seed if state is None and self.study is not None else state
         return of_distributions(self.param_distributions, self.n_iter, state)

@@ -6,7 +6,7 @@ from typing import Any
 
 from paceline.core import Trial
 from paceline.report import Summary, words
-from paceline.report.going_on import how_to_go_on
+from paceline.report.continuation import ways_to_continue
 from paceline.web.study_reader import StudyReader
 
 LATEST = 12
@@ -49,7 +49,7 @@ def _sentence(summary: Summary) -> str:
     if summary.state in ("killed", "interrupted"):
         ended = record.ended  # "interrupted" or "repaired"
         why = ended.reason.capitalize() if ended else "Process died (killed, or power loss)"
-        return f"{why}; what was measured is kept. {'. '.join(how_to_go_on(summary))}"
+        return f"{why}; what was measured is kept. {'. '.join(ways_to_continue(summary))}"
     return f"Finished: {record.ended.reason if record.ended else ''}."
 
 

@@ -81,10 +81,10 @@ class Recorder:
 
     @contextmanager
     def one_transaction(self) -> Iterator[None]:
-        """Stores everything that is told in the block in one transaction at its end.
+        """Stores all events of the block in one transaction at its end.
 
-        The record has it at once; the observer is called afterwards. If the block raises, what was
-        told before is stored.
+        The record has them at once; the observer is called afterwards. If the block raises, the
+        events before that are stored.
         """
         self._held = held = _Held()
         try:

@@ -13,8 +13,8 @@ def how_to_resume(record: Record, directory: Path) -> str:
     """How to continue a study, as the end of a sentence: ``"with: paceline resume runs/mnist"``.
 
     What was passed from memory was not stored, and has to be passed again: in Python, where the
-    terminal cannot name it. Trials that are run by the user, or by a search of scikit-learn, go on
-    where they were begun.
+    terminal cannot name it. Trials that are run by the user, or by a search of scikit-learn,
+    continue where they were begun.
 
     Args:
         record: of the study.

@@ -5,7 +5,7 @@ A study is a directory, and may come from another person, who can have written a
 ``model.py:build``, the study keeps a signature of that text, made with a key that never leaves the
 user's own state directory. Nobody else can make such a signature, so a study with a valid one
 continues without a question, wherever it was copied to. Code inside the study's own directory came
-with the study, whoever named it first: it is never run without consent. See
+with the study: it is never run without consent, even if it was named before. See
 ``docs/design/0016-trusted-code-and-files.md``.
 """
 

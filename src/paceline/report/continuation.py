@@ -46,7 +46,7 @@ def interruptible_runs(directory: Path) -> Iterator[None]:
         ) from None
 
 
-def how_to_go_on(summary: Summary) -> Iterator[str]:
+def ways_to_continue(summary: Summary) -> Iterator[str]:
     """Ways to continue a study that was stopped before its end, a line each."""
     directory = summary.directory
     if summary.record.created is None:
@@ -90,4 +90,4 @@ def _with_the_best(directory: Path) -> str:
     if best is not None and best.score is not None:
         score = f"{record.objective.metric} {words.number(best.score)} (trial {best.number})"
         lines.append(f"Best so far: {score}. Report: {directory / REPORT}")
-    return "\n".join([*lines, *how_to_go_on(summary)])
+    return "\n".join([*lines, *ways_to_continue(summary)])
