@@ -259,6 +259,8 @@ def check_names(estimator: Any, candidates: Sequence[Candidate]) -> None:
         error = _error_of(estimator, params)
         if error is None:
             continue
+        if type(error) is not ValueError:  # of a class of the estimator
+            raise error
         wrong = next((n for n in sorted(params) if _error_of(estimator, {n: params[n]})), "")
         meant = did_you_mean(wrong, estimator.get_params())
         raise ValueError(f"{error} {meant}".rstrip())
