@@ -20,9 +20,12 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m 'not exhaustive'
 
-# The rest: what repeats a promise over many cases.
+# The rest: what repeats a promise over many cases. Tests of clusters and engines start processes of their own, and run alone.
+CLUSTERS := $(foreach kind,ray ray_networks remote remote_networks processes engines pool_engines pools, \
+	tests/execute/test_execute_$(kind).py)
 test-exhaustive: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m exhaustive $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m exhaustive $(addprefix --ignore=,$(CLUSTERS))
+	$(BIN)/python -m pytest -m exhaustive $(CLUSTERS)
 
 test-all: test test-exhaustive
 

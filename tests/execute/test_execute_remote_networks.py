@@ -227,22 +227,26 @@ class TestJoinedEngines(NetworkExecutorContract):
         return lambda work: EngineExecutor(work, JoinedEngines(served.lobby, None), FACTS)
 
 
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A study's server, and two commands ``paceline worker`` that join it."""
+    served = Served()
+    served.server.study = "study"
+    folder = tmp_path_factory.mktemp("workers")
+    workers = [started(folder, served.url) for _ in range(2)]
+    yield served
+    served.server.close(is_over=True)
+    ends = [worker.communicate(timeout=WAIT)[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], ends
+
+
 @pytest.mark.exhaustive
 class TestTwoWorkers(NetworkExecutorContract):
-    """Two commands ``paceline worker``, which join each executor anew."""
+    """They join each executor anew."""
 
-    @pytest.fixture(scope="class")
-    def executor(
-        self, tmp_path_factory: pytest.TempPathFactory
-    ) -> Iterator[Callable[[NetworkWork], Executor]]:
-        served = Served()
-        served.server.study = "study"
-        folder = tmp_path_factory.mktemp("workers")
-        workers = [started(folder, served.url) for _ in range(2)]
-        yield lambda work: EngineExecutor(work, JoinedEngines(served.lobby, None), FACTS)
-        served.server.close(is_over=True)
-        ends = [worker.communicate(timeout=WAIT)[1] for worker in workers]
-        assert [worker.returncode for worker in workers] == [0, 0], ends
+    @pytest.fixture
+    def executor(self, commands: Served) -> Callable[[NetworkWork], Executor]:
+        return lambda work: EngineExecutor(work, JoinedEngines(commands.lobby, None), FACTS)
 
 
 @pytest.mark.exhaustive
@@ -274,7 +278,7 @@ def test_a_study_of_networks_is_the_same_with_workers(
     def keras_callbacks() -> list[Any]:
         return [
             keras.callbacks.LearningRateScheduler(halved),
-            keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True),
+            keras.callbacks.EarlyStopping("val_loss", patience=1, min_delta=0.05),
         ]
 
     alone = paceline.tune(
