@@ -33,6 +33,7 @@ INLINED = {
     "checkpoint",
     "remat",
     "remat2",
+    "eval_jaxpr",  # JAX 0.12
 }
 _LOOPS = {"scan", "while", "cond"}
 # parameters that follow from the sizes of a network

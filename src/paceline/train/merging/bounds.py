@@ -28,6 +28,7 @@ _BOUNDS: Mapping[str, Callable[..., float]] = {
     "sub": lambda a, b: a + b,
     "mul": lambda a, b: a * b if math.isfinite(a) and math.isfinite(b) else math.inf,
     "square": lambda a: a * a,
+    "one_minus_square": lambda a: (1 + a) * (1 + a),
 }
 _TRUTHS = ("eq", "ne", "lt", "le", "gt", "ge", "not", "and", "or", "is_finite")
 

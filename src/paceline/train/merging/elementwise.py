@@ -43,6 +43,7 @@ _OTHERS = [
     "exp",
     "exp2",
     "log",
+    "log2",  # JAX 0.12
     "logistic",
     "rsqrt",
     "cos",
@@ -60,6 +61,7 @@ _OTHERS = [
     "clz",
     "bessel_i0e",
     "bessel_i1e",
+    "one_minus_square",  # JAX 0.12
 ]
 # f(0, 0) = 0
 _ZERO_AT_ZEROS = [
