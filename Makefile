@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-exhaustive test-all test-tensorflow test-versions package lint bench format clean
+.PHONY: demo test test-exhaustive test-clusters test-all test-tensorflow test-versions package lint bench format clean
 
 # The oldest versions that pyproject.toml allows, and the newest that exist, on the newest Python that is here.
 OLDEST := jax==0.8.0 jaxlib==0.8.0 keras==3.12.0
@@ -20,14 +20,16 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m 'not exhaustive'
 
-# The rest: what repeats a promise over many cases. Tests of clusters and engines start processes of their own, and run alone.
+# The rest: what repeats a promise over many cases; and such tests of clusters and engines, which start processes of their own.
 CLUSTERS := $(foreach kind,ray ray_networks remote remote_networks processes engines pool_engines pools, \
 	tests/execute/test_execute_$(kind).py)
 test-exhaustive: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m exhaustive $(addprefix --ignore=,$(CLUSTERS))
+
+test-clusters: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m exhaustive $(CLUSTERS)
 
-test-all: test test-exhaustive
+test-all: test test-exhaustive test-clusters
 
 # The tests of data of TensorFlow and PyTorch, which are too large for the environment of all others.
 test-tensorflow: .venvs/tensorflow/.installed

@@ -6,6 +6,7 @@ import shlex
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,13 +166,18 @@ def test_an_empty_name_on_the_terminal(
 
 
 @pytest.mark.skipif(not hasattr(os, "seteuid") or os.geteuid() != 0, reason="becomes another user")
-def test_a_read_only_study_is_read(tmp_path: Path) -> None:
-    directory = tmp_path / "s"
+def test_a_read_only_study_is_read() -> None:
+    # not in pytest's own folder, from which another pytest that starts takes the rights of others
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        _check_reading_without_rights(Path(folder) / "s")
+
+
+def _check_reading_without_rights(directory: Path) -> None:
     store = StudyStore(directory, writable=True)
     store.append([Noted("kept")])
     store.close()
-    for path in (*tmp_path.parents[:3], tmp_path, directory):
-        path.chmod(0o755)
+    directory.chmod(0o755)
     program = (
         "import os, sys; from pathlib import Path; from paceline.store import StudyStore\n"
         "from paceline import PacelineError\n"
