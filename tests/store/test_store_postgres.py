@@ -105,7 +105,7 @@ def test_names_of_studies(server: Server) -> None:
         ("postgresql://u:{0}@h/d/../b", "has a name with an empty part"),
         ("postgresql://u:{0}@h/d/a%00b", "has a name with control characters"),
         ("postgresql://u:{0}@h/d/" + "n" * 300, "has a name of 300 characters"),
-        ("postgresql://u@h/d/n?wait=long&password={0}", "has a wait= that is no number"),
+        ("postgresql://u@h/d/n?wait=long&password={0}", "has a wait= that is not a number"),
         ("postgresql://u@h/d/n?files=&password={0}", "has an empty files="),
         ("postgresq://u:{0}@h/d/n", "expected a directory, or an address such as postgresql://"),
         ("s3://u:{0}@bucket/n", "expected a directory, or an address such as postgresql://"),
