@@ -408,6 +408,8 @@ def test_weights_and_biases_has_a_run_for_each_trial(study: Study, tmp_path: Pat
     assert len(list(tmp_path.glob("wandb/offline-run-*"))) == len(study.trials)
     read = _runs(tmp_path)
     assert len(read) == len(study.trials)
+    export(study.directory, WandB("others", mode="offline", directory=tmp_path))
+    assert len(list(tmp_path.glob("wandb/offline-run-*"))) == 2 * len(study.trials)
     for trial in study.trials:
         run_ = next(one for one in read.values() if one["name"] == f"trial {trial.number}")
         assert (run_["project"], run_["group"]) == ("tests", "study")

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -151,3 +151,28 @@ def test_a_search_that_learns_goes_on_after_candidates_that_fail(kind: Any, tmp_
     assert again.cv_results_["params"] == search.cv_results_["params"]
     with pytest.raises(ValueError, match="fits failed"):
         kind(Refuses(), {"alpha": (0.0, 0.4)}, **options).fit(X, Y)
+
+
+class RefusesFirst(Ridge):  # type: ignore[misc]
+    """Cannot be fitted with the first value that it is given."""
+
+    fitted: ClassVar[list[float]] = []
+
+    def fit(self, *args: Any, **given: Any) -> Any:
+        self.fitted.append(self.alpha)
+        if self.alpha == self.fitted[0]:
+            raise ValueError("the first one")
+        return super().fit(*args, **given)
+
+
+@pytest.mark.filterwarnings("ignore")  # of fits that failed
+def test_a_failure_is_that_of_its_own_candidate() -> None:
+    RefusesFirst.fitted.clear()
+    search = SearchCV(
+        RefusesFirst(), {"alpha": (0.0, 1.0)}, n_iter=20, cv=2, random_state=0, error_score=np.nan
+    )
+    search.fit(X, Y)
+    alphas = [params["alpha"] for params in search.cv_results_["params"]]
+    assert set(alphas) <= set(RefusesFirst.fitted)
+    failed = np.isnan(search.cv_results_["mean_test_score"])
+    assert [a for a, is_nan in zip(alphas, failed, strict=True) if is_nan] == alphas[:1]

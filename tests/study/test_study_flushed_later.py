@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,14 @@ from tests.study.flushed_later import search
 
 import paceline
 from paceline.core import PacelineError
+from paceline.core.events import Noted
 from paceline.execute.base import TrialSnapshot
 from paceline.store import StudyStore, delayed_flush
 from paceline.store.delayed_flush import DelayedFlush
 from paceline.study.record import checkpoint_index
 from paceline.study.record.checkpoints import Checkpoints
 from paceline.study.record.parts import Parts, read
+from paceline.study.record.recorder import Recorder
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +102,9 @@ def test_a_power_failure_costs_what_was_not_on_the_disk(
     assert notes
     for note in notes:
         earlier = found[int(note.split()[4])].earlier
-        begin = "its start" if earlier is None else f"epoch {earlier.epoch + 1}, of which"
+        begin = "its start" if earlier is None else f"epoch {earlier.epoch + 1}, by"
         assert f"trained again from {begin}" in note
-    assert any("of which there is an earlier one" in note for note in notes)
+    assert any("by an earlier checkpoint" in note for note in notes)
 
 
 def test_where_the_earlier_state_is_lost_too_it_begins_again(
@@ -149,6 +152,61 @@ def test_an_earlier_state_stays_until_the_last_one_is_on_the_disk(
     assert names(checkpoints) == ["running-3.safetensors"]
     checkpoints.prune()
     assert {path.name for path in tmp_path.iterdir()} == {"running-3.safetensors"}
+
+
+def test_a_file_that_was_not_flushed_does_not_take_results_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = StudyStore(tmp_path / "s", writable=True)
+    recorder = Recorder(store, None)
+
+    def fails(*_: object, **__: object) -> None:
+        raise PacelineError("the disk fails")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoints, "settle", fails)
+        with pytest.raises(PacelineError, match="the disk fails"):
+            recorder.tell([Noted("measured")])
+    recorder.tell([Noted("later")])
+    assert [getattr(one.event, "text", None) for one in store.events()] == ["measured", "later"]
+    store.close()
+
+
+def test_a_model_is_dropped_after_that_in_its_place_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = Checkpoints(tmp_path, lambda _: None, str)
+    checkpoints.num_kept = 1
+    checkpoints.keep({5: [np.ones(3)]}, rank=int)
+
+    def fails(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fails)
+        with pytest.raises(PacelineError):
+            checkpoints.keep({2: [np.zeros(3)]}, rank=int)
+    assert checkpoints.kept == (5,)
+    checkpoints.prune()
+    assert checkpoints.model(5) is not None
+    checkpoints.keep({2: [np.zeros(3)]}, rank=int)
+    assert checkpoints.kept == (2,)
+
+
+def test_files_are_flushed_where_no_thread_can_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    seen: list[str] = []
+    monkeypatch.setattr(threading.Thread, "start", refuses)
+    monkeypatch.setattr(delayed_flush, "flush", lambda path: seen.append(path.name))
+    later = DelayedFlush(tmp_path)
+    later.add(["a"])
+    later.wait()
+    assert "a" in seen
+    assert later.is_flushed("a")
 
 
 def test_a_flush_follows_what_is_written_while_it_runs(

@@ -13,6 +13,7 @@ the same way:
 All numbers are little-endian. Source: LevelDB, doc/log_format.md, with the plain CRC-32 of zlib.
 """
 
+import hashlib
 import json
 import os
 import time
@@ -28,6 +29,7 @@ _HEADER = b":W&B" + (0xBEE1).to_bytes(2, "little") + b"\0"
 _BLOCK, _CHUNK_HEADER = 32_768, 7
 _WHOLE, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 _PREFIX = "offline-run-"
+_DIGEST = "paceline.sha256"  # the file that says what was written
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,17 @@ class EndedRun:
     exit_code: int = 0
 
 
+def digest_of(run: EndedRun, labels: RunLabels) -> str:
+    """A hash of where a run belongs, its configuration and its epochs."""
+    epochs = [(one.epoch, one.metrics) for one in run.history]
+    where = (labels.project, labels.group, labels.entity, run.id, run.exit_code)
+    text = json.dumps([where, run.config, epochs], default=float, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def written_runs(folder: Path) -> set[str]:
-    """The identifiers of the runs that a folder of wandb has files of."""
-    names = (path.name.removeprefix(_PREFIX) for path in folder.glob(f"{_PREFIX}*-*"))
-    return {name.partition("-")[2] for name in names}
+    """The digests of the runs that were written to a folder of wandb by `write_run`."""
+    return {path.read_text() for path in folder.glob(f"{_PREFIX}*/{_DIGEST}")}
 
 
 def write_run(folder: Path, run: EndedRun, labels: RunLabels) -> None:
@@ -87,11 +96,22 @@ def write_run(folder: Path, run: EndedRun, labels: RunLabels) -> None:
         ImportError, AttributeError, TypeError, ValueError: records of the installed wandb differ.
     """
     content = log_of(record.SerializeToString() for record in _records(run, labels))
-    target = folder / f"{_PREFIX}{time.strftime('%Y%m%d_%H%M%S')}-{run.id}"
     incomplete = folder / f".{run.id}"  # one that a killed process has left is used again
     (incomplete / "files").mkdir(parents=True, exist_ok=True)
     (incomplete / f"run-{run.id}.wandb").write_bytes(content)
-    os.replace(incomplete, target)
+    (incomplete / _DIGEST).write_text(digest_of(run, labels))
+    os.replace(incomplete, _free(folder, run.id))
+
+
+def _free(folder: Path, identifier: str) -> Path:
+    """A name for the files of a run, as the library makes it: with the time, in seconds."""
+    second = int(time.time())
+    while True:
+        stamp = time.strftime("%Y%m%d_%H%M%S", time.localtime(second))
+        path = folder / f"{_PREFIX}{stamp}-{identifier}"
+        if not path.exists():
+            return path
+        second += 1
 
 
 def log_of(records: Iterable[bytes]) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from paceline.core import InvalidInput, Trial, TrialState, shown
 from paceline.exporters.base import ExportedStudy, Exporter, directory_of, require
-from paceline.exporters.wandb_files import EndedRun, RunLabels, write_run, written_runs
+from paceline.exporters.wandb_files import EndedRun, RunLabels, digest_of, write_run, written_runs
 
 _log = logging.getLogger("paceline")
 
@@ -33,8 +33,9 @@ _OTHER_RECORDS = (ImportError, AttributeError, TypeError, ValueError)
 class WandB(Exporter):
     """Logs each trial as a run of Weights & Biases; the runs of a study are a group.
 
-    In offline mode the files of a run are written when its trial has ended, without a process of
-    wandb. A trial that has such files is not written again.
+    In offline mode the files of a run are written when its trial has ended, by this process. A
+    trial that has such files, of the same project and group and with the same epochs, is not
+    written again.
 
     Args:
         project: the project; None for ``"paceline"``.
@@ -89,7 +90,7 @@ class WandB(Exporter):
     def add_many(self, trials: Sequence[Trial]) -> None:
         """Writes trials as files in offline mode; logs them several at a time otherwise."""
         ended = [self._ended(trial) for trial in trials]
-        ended = [run for run in ended if run.id not in self._written]
+        ended = [run for run in ended if digest_of(run, self._labels) not in self._written]
         if self._folder is not None:
             ended = self._without_files(ended, self._folder)
         if ended:
@@ -108,7 +109,7 @@ class WandB(Exporter):
             except _OTHER_RECORDS as error:  # another version may lack any of them
                 _log.debug("Runs of Weights & Biases are logged one by one: %s", error)
                 return ended[place:]
-            self._written.add(run.id)
+            self._written.add(digest_of(run, self._labels))
         return []
 
     def _ended(self, trial: Trial) -> EndedRun:

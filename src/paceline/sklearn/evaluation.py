@@ -54,13 +54,15 @@ class FitRunner:
             self._failed |= {
                 (id(f.candidate), f.split): r for f, r in zip(fits, ordered, strict=True)
             }
+        else:  # candidates may go now, and others get their identities
+            self._failed.clear()
         self._succeeded = self._succeeded or succeeded
         return ordered
 
     @property
     def have_all_failed(self) -> bool:
         """Whether fits were run, and none has succeeded."""
-        return bool(self._failed) and self._succeeded is None
+        return bool(self._failed)
 
     def _fit_of(self, call: Call) -> FitCall:
         candidate, _ = call[2]["candidate_progress"]

@@ -155,7 +155,11 @@ class StudySearch:
         parameters, candidates = self._candidates()
         # before there is a study, so that a mistake in either leaves none behind
         folds = _SameFolds(self._checked_cv_orig)  # type: ignore[attr-defined]
-        folds.make(evaluate_candidates)
+        verbose, self.verbose = self.verbose, 0  # scikit-learn before 1.9 prints "0 candidates"
+        try:
+            folds.make(evaluate_candidates)
+        finally:
+            self.verbose = verbose
         check_names(self.estimator, parameters.examples() if candidates is None else candidates)
         session = SearchSession(
             running.directory,

@@ -62,6 +62,11 @@ class DelayedFlush:
             self._is_urgent = True
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self._is_running)
+            starts_none = bool(self._waiting)  # since no thread could be started
+            self._is_running = starts_none
+        if starts_none:
+            self._run()
+        with self._changed:
             self._is_urgent = False
         self.check()
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from paceline.core import Action, Decision, TrialState, reading_state
+from paceline.core import Action, Decision, Measurement, TrialState, reading_state
 from paceline.core.events import (
     Event,
     Noted,
@@ -27,16 +27,20 @@ from paceline.study.record.network_files import Unusable
 from paceline.study.record.parts import Read
 from paceline.study.record.recorder import Recorder
 
-# Configurations proposed at once where the number of trials is known and the strategy does not
-# learn.
+# Configurations proposed at once by a strategy that does not learn, if the number is known.
 _MOST_AHEAD = 4096
 _AHEAD = 64  # the same where only time limits the study, or a schedule decides
 # More are proposed once this part (1 / _TOGETHER) of the trials that may be in flight is free.
 _TOGETHER = 4
-# There, a free place is an idle worker, unless all trials run to their end: some are then proposed
-# ahead, of very many trials more of them, see `default_schedule.in_flight_of_function`.
+# Of functions a free place is an idle worker; see `default_schedule.in_flight_of_function`.
 _TOGETHER_OF_FUNCTION, _TOGETHER_AHEAD, _TOGETHER_OF_MANY = 100, 34, 18
 _MANY_IN_FLIGHT = 512
+
+
+def kept_score(plan: Plan, measured: Sequence[Measurement]) -> tuple[float | None, int | None]:
+    """Score and epoch of the weights that would be kept; None and None if no score is finite."""
+    score, epoch = plan.kept(measured) if measured else (math.nan, 0)
+    return (score, epoch) if math.isfinite(score) else (None, None)
 
 
 class Search:
@@ -213,11 +217,7 @@ class Search:
 
     def _stopped(self, number: int, reason: str) -> TrialEnded:
         measured = self._record.trial(number).measurements
-        score, epoch = self._plan.kept(measured) if measured else (math.nan, 0)
-        finite = math.isfinite(score)
-        return TrialEnded(
-            number, TrialState.STOPPED, score if finite else None, epoch if finite else None, reason
-        )
+        return TrialEnded(number, TrialState.STOPPED, *kept_score(self._plan, measured), reason)
 
     def _standing(self, number: int) -> Standing:
         """A trial's standing, from its processed results."""
@@ -386,7 +386,7 @@ class Search:
         if longer is None or longer.epochs <= job.epochs:
             return False
         measured = self._record.trial(longer.number).measurements
-        score, epoch = self._plan.kept(measured[: job.epochs])
+        score, epoch = kept_score(self._plan, measured[: job.epochs])
         started = TrialStarted(job.trial, longer.program or "", job.config, prefix_of=longer.number)
         ended = TrialEnded(
             job.trial, TrialState.COMPLETED, score, epoch, "measured by a longer trial"

@@ -35,7 +35,7 @@ from paceline.store import Store
 from paceline.study.evaluation.best_model import BestModel
 from paceline.study.evaluation.final import FinalEvaluation
 from paceline.study.hooks.dispatch import Callbacks
-from paceline.study.loop.search_loop import Search
+from paceline.study.loop.search_loop import Search, kept_score
 from paceline.study.planned.protocol import Plan
 from paceline.study.record.network_files import Unusable
 from paceline.study.record.record import REPAIRED, Record
@@ -332,7 +332,7 @@ class Session:
         snapshot = None
         with suppress(Unusable):
             snapshot = self._recorder.snapshot(best.number)
-        score, epoch = self._plan.kept(best.measurements)
+        score, epoch = kept_score(self._plan, best.measurements)
         reason = f"{why} after {len(best.measurements)} of {best.epochs} epochs"
         event: Event = TrialEnded(best.number, TrialState.COMPLETED, score, epoch, reason)
         self._recorder.tell([event])

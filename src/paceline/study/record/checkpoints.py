@@ -166,15 +166,16 @@ class Checkpoints:
             rank: orders trials by number, the best first.
         """
         best = sorted({*self.kept, *results}, key=rank)[: self.num_kept]
-        for number in self.kept:
-            if number not in best or number in results:
+        written = {}
+        for number in (number for number in best if number in results):
+            label = self._label(number, 0)
+            file, sums = self._write(f"trial-{number}", {label: Network(results[number])})
+            written[number] = Entry(file, 0, label.key, crc32=sums[0])
+        for number in self.kept:  # after the others have been written
+            if number not in best or number in written:
                 self.drop_model(number)
-        for number in best:
-            if number in results:
-                label = self._label(number, 0)
-                file, sums = self._write(f"trial-{number}", {label: Network(results[number])})
-                self._is_head_stored = False
-                self._index.models[number] = Entry(file, 0, label.key, crc32=sums[0])
+        self._is_head_stored = self._is_head_stored and not written
+        self._index.models.update(written)
 
     def drop_model(self, number: int) -> None:
         """Drops the trained network of a trial."""

@@ -173,7 +173,7 @@ class Recorder:
             return self._checkpoints.snapshot(number, self.record.num_measured(number))
         except Unusable as why:
             epoch = self._checkpoints.go_back(number)
-            begin = f"epoch {epoch + 1}, of which there is an earlier one" if epoch else "its start"
+            begin = f"epoch {epoch + 1}, by an earlier checkpoint" if epoch else "its start"
             self._note_unusable(
                 f"The checkpoint of trial {number} cannot be used ({why}), so it is trained again "
                 f"from {begin}."
@@ -266,12 +266,15 @@ class Recorder:
         has_room = self._checkpoints.num_kept > max(1, completed)
         if event.state is not TrialState.STOPPED or event.score is None or not has_room:
             return
-        with suppress(Unusable, PacelineError):  # it may be with a worker that is gone
-            snapshot = self.snapshot(event.number)
-            measured = self.record.num_measured(event.number)
+        measured, network = self.record.num_measured(event.number), None
+        # the file may be damaged, and the network with a worker that is gone
+        with suppress(Unusable, PacelineError):
+            known = self._drop(event.number)
+            snapshot = known or self._checkpoints.snapshot(event.number, measured)
             if snapshot is not None and snapshot.epoch == measured:
                 network = network_of(snapshot.load(), self.record.settings.evaluation.is_single)
-                self._checkpoints.keep({event.number: network}, self._rank)
+        if network is not None:
+            self._checkpoints.keep({event.number: network}, self._rank)
 
     def _store_index(self, events: Sequence[Event]) -> None:
         """Stores events and the index of valid files in one transaction."""
@@ -303,11 +306,12 @@ class Recorder:
             return
         is_last = any(isinstance(event, SessionEnded) for event in events)
         was_stored = self._checkpoints.is_stored
-        self._checkpoints.settle(wait=is_last)
+        not_flushed = self._settle(wait=is_last)
         if was_stored:  # else it is ahead of the events: a write has failed
             values = {**values, **self._checkpoints.take_changes()}
         is_due = is_last or time.monotonic() - self._pruned_at >= _PRUNING_SECONDS
-        prunes = self._checkpoints.needs_pruning and self._checkpoints.is_stored and is_due
+        is_ready = self._checkpoints.needs_pruning and self._checkpoints.is_stored
+        prunes = is_ready and is_due and not_flushed is None
         try:
             self._store.append(events, values, durable=prunes)
         except BaseException:
@@ -316,10 +320,24 @@ class Recorder:
         now = self._now()
         for event in events:
             self.clock.take(Stored(0, now, event))
-        keep_snapshot(self._store, folded=self._stored)
+        if not is_last:  # then a write may have failed before, and the record may be ahead
+            keep_snapshot(self._store, folded=self._stored)
         if prunes:
             self._checkpoints.prune()
             self._pruned_at = time.monotonic()
+        if not_flushed is not None:
+            raise not_flushed
+
+    def _settle(self, wait: bool) -> PacelineError | None:
+        """Drops states that are not needed any more; returns the error of a flush that failed.
+
+        What was measured is stored first: another file than its own may have failed.
+        """
+        try:
+            self._checkpoints.settle(wait=wait)
+        except PacelineError as error:
+            return error
+        return None
 
     def _stored(self) -> Folded:
         """The state after the stored events: without the epochs that wait for their snapshot."""

@@ -216,7 +216,10 @@ class Tuner(BaseTuner):
         """Whether ``build(hp)`` asks for the hyperparameters that the best trial has."""
         best = self.study.best
         hp = Definitions(self.study.space, best.config)
-        self._build_together(hp)
+        try:
+            self._build_together(hp)
+        except Exception:  # what differs is the error to show
+            return False
         return not hp.joined and best.config.keys() <= {*hp.used, "batch_size", "epochs"}
 
     def _found(self, one: HyperParameter) -> None:
