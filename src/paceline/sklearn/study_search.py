@@ -70,6 +70,7 @@ class StudySearch:
 
     study: str | os.PathLike[str] | None
     estimator: Any
+    verbose: Any
     _running: _Running
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
@@ -155,7 +156,8 @@ class StudySearch:
         parameters, candidates = self._candidates()
         # before there is a study, so that a mistake in either leaves none behind
         folds = _SameFolds(self._checked_cv_orig)  # type: ignore[attr-defined]
-        verbose, self.verbose = self.verbose, 0  # scikit-learn before 1.9 prints "0 candidates"
+        verbose = self.verbose
+        self.verbose = 0  # scikit-learn before 1.9 prints "0 candidates"
         try:
             folds.make(evaluate_candidates)
         finally:
