@@ -552,12 +552,13 @@ def test_workers_are_shown_with_what_they_do(tmp_path: Path) -> None:
         replace(one, worker=places[one.number % 4]) if isinstance(one, TrialStarted) else one
         for one in events
     ]
-    summary = read(write(tmp_path / "study", *begin(), *placed))
+    compiled = [ProgramCompiled("p", lanes, 1.0, 1) for lanes in (4, 16, 8)]
+    summary = read(write(tmp_path / "study", *begin(), *placed, *compiled))
     (shown,) = [one for one in panels(summary) if one.name == "workers"]
     assert "4 workers on 3 machines" in shown.html
     rows = re.findall(r"<tr>(.*?)</tr>", shown.html, re.DOTALL)[1:]
     cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in rows]
-    found = {name: (running, others) for name, running, others, _ in cells}
-    assert found["b:1"] == ("6", "1")
-    assert found["a:1"] == ("", "2")
+    found = {name: (running, lanes, others) for name, running, lanes, others, _ in cells}
+    assert found["b:1"] == ("6", "16", "1")
+    assert found["a:1"] == ("", "", "2")
     assert EVIL not in shown.html

@@ -1,6 +1,6 @@
 """Which workers ran the trials: the processes of other machines, or of a cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from paceline.core import Trial, TrialState
 from paceline.report import words
@@ -18,18 +18,28 @@ def panel(summary: Summary) -> Panel | None:
             of_worker.setdefault(trial.worker, []).append(trial)
     if not of_worker:
         return None
+    lanes: dict[str, int] = {}
+    for compiled in summary.record.compilations:
+        lanes[compiled.program] = max(compiled.num_lanes, lanes.get(compiled.program, 1))
     machines = len({name.partition(":")[0] for name in of_worker})
     rows = [
         [
             name,
             _running(trials),
+            _lanes(trials, lanes),
             sum(one.state is not TrialState.RUNNING for one in trials),
             words.duration(sum(one.seconds for one in trials)),
         ]
         for name, trials in sorted(of_worker.items())
     ]
     where = f"{words.count(len(of_worker), 'worker')} on {words.count(machines, 'machine')}"
-    headings = ["machine and process", "running now", "other trials", "training time"]
+    headings = [
+        "machine and process",
+        "running now",
+        "networks that its model trains at once",
+        "other trials",
+        "training time",
+    ]
     said = paragraph(f"The trials started on {where}.")
     return Panel("workers", "Workers", said + table(headings, rows, caption="Trials by worker"))
 
@@ -39,3 +49,9 @@ def _running(trials: Sequence[Trial]) -> str:
     numbers = [str(one.number) for one in trials if one.state is TrialState.RUNNING]
     more = len(numbers) - _SHOWN_TRIALS
     return ", ".join(numbers[:_SHOWN_TRIALS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _lanes(trials: Sequence[Trial], lanes: Mapping[str, int]) -> str:
+    """For how many networks the models are compiled that train now; empty if none is."""
+    running = (one.program or "" for one in trials if one.state is TrialState.RUNNING)
+    return ", ".join(map(str, sorted({lanes[key] for key in running if key in lanes})))
