@@ -108,7 +108,8 @@ def test_any_number_of_engines_gives_the_same_study(
     """Configurations, states, measurements and scores are equal, bit for bit."""
     study = _study(tmp_path / "s", executor=Processes(workers=workers))
     assert _content(study) == expected
-    assert len({trial.worker for trial in study.trials}) == workers
+    # one that starts late may find nothing left to train
+    assert 1 <= len({trial.worker for trial in study.trials}) <= workers
 
 
 @pytest.mark.exhaustive
