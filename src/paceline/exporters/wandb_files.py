@@ -83,13 +83,14 @@ def written_runs(folder: Path) -> set[str]:
     return {path.read_text() for path in folder.glob(f"{_PREFIX}*/{_DIGEST}")}
 
 
-def write_run(folder: Path, run: EndedRun, labels: RunLabels) -> None:
+def write_run(folder: Path, run: EndedRun, labels: RunLabels, digest: str) -> None:
     """Writes the files of a run; they appear as a whole.
 
     Args:
         folder: a folder of wandb, which has a folder for each run.
         run: the run.
         labels: its project, group and entity.
+        digest: its `digest_of`, which is written beside it.
 
     Raises:
         OSError: they cannot be written.
@@ -99,7 +100,7 @@ def write_run(folder: Path, run: EndedRun, labels: RunLabels) -> None:
     incomplete = folder / f".{run.id}"  # one that a killed process has left is used again
     (incomplete / "files").mkdir(parents=True, exist_ok=True)
     (incomplete / f"run-{run.id}.wandb").write_bytes(content)
-    (incomplete / _DIGEST).write_text(digest_of(run, labels))
+    (incomplete / _DIGEST).write_text(digest)
     os.replace(incomplete, _free(folder, run.id))
 
 

@@ -89,10 +89,11 @@ class WandB(Exporter):
 
     def add_many(self, trials: Sequence[Trial]) -> None:
         """Writes trials as files in offline mode; logs them several at a time otherwise."""
-        ended = [self._ended(trial) for trial in trials]
-        ended = [run for run in ended if digest_of(run, self._labels) not in self._written]
+        runs = {digest_of(run, self._labels): run for run in map(self._ended, trials)}
+        new = {digest: run for digest, run in runs.items() if digest not in self._written}
         if self._folder is not None:
-            ended = self._without_files(ended, self._folder)
+            self._write_files(new, self._folder)
+        ended = [run for digest, run in new.items() if digest not in self._written]
         if ended:
             with ThreadPoolExecutor(_THREADS) as threads:
                 list(threads.map(self._log_run, ended))
@@ -101,16 +102,15 @@ class WandB(Exporter):
         """Logs a trial, under the same id as an earlier export."""
         self.add_many([trial])
 
-    def _without_files(self, ended: list[EndedRun], folder: Path) -> list[EndedRun]:
-        """Writes files of runs; returns the runs that the library has to log."""
-        for place, run in enumerate(ended):
+    def _write_files(self, runs: Mapping[str, EndedRun], folder: Path) -> None:
+        """Writes files of runs, by digest; those that are not `_written` then, the library logs."""
+        for digest, run in runs.items():
             try:
-                write_run(folder, run, self._labels)
+                write_run(folder, run, self._labels, digest)
             except _OTHER_RECORDS as error:  # another version may lack any of them
                 _log.debug("Runs of Weights & Biases are logged one by one: %s", error)
-                return ended[place:]
-            self._written.add(digest_of(run, self._labels))
-        return []
+                return
+            self._written.add(digest)
 
     def _ended(self, trial: Trial) -> EndedRun:
         """A trial as a run."""

@@ -1,6 +1,6 @@
 """How to resume a study that was stopped: the commands, and the message after Ctrl+C."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,12 +21,8 @@ def interruptible(directory: Path) -> Iterator[None]:
     Raises:
         StudyInterrupted: in place of ``KeyboardInterrupt``.
     """
-    try:
-        with interrupts.handled():
-            yield
-    except KeyboardInterrupt:
-        forced = interrupts.is_forced()
-        raise StudyInterrupted(_short(directory) if forced else _message(directory)) from None
+    with _interruptible(lambda: (_short if interrupts.is_forced() else _message)(directory)):
+        yield
 
 
 @contextmanager
@@ -36,14 +32,22 @@ def interruptible_runs(directory: Path) -> Iterator[None]:
     Raises:
         StudyInterrupted: in place of ``KeyboardInterrupt``.
     """
+    with _interruptible(
+        lambda: (
+            f"Stopped; everything measured is kept in {directory}.\n"
+            "Continue with the same command or call, and the same directory."
+        )
+    ):
+        yield
+
+
+@contextmanager
+def _interruptible(message: Callable[[], str]) -> Iterator[None]:
     try:
         with interrupts.handled():
             yield
     except KeyboardInterrupt:
-        raise StudyInterrupted(
-            f"Stopped; everything measured is kept in {directory}.\n"
-            "Continue with the same command or call, and the same directory."
-        ) from None
+        raise StudyInterrupted(message()) from None
 
 
 def ways_to_continue(summary: Summary) -> Iterator[str]:
