@@ -2,9 +2,9 @@
 
 Request: ``space, data, batch_size``, ``lanes`` (numbers to try, in order), ``seconds`` (of each
 measurement), ``minutes`` (no further number is begun after them).
-Answer: ``rates`` by number of lanes, ``state_bytes`` and ``lane_bytes`` of a lane, ``skipped`` (a
-reason by number of lanes), ``device``, ``bandwidth`` (bytes per second of a copy, read and
-written).
+Answer: ``rates`` and ``compile_seconds`` by number of lanes, ``state_bytes`` and ``lane_bytes`` of
+a lane, ``skipped`` (a reason by number of lanes), ``device``, ``bandwidth`` (bytes per second of a
+copy, read and written).
 """
 
 import json
@@ -40,16 +40,21 @@ def program_of(request: Mapping[str, Any]) -> ArrayProgram:
     return ArrayProgram(traced, lifted_constants([traced]), overrides)
 
 
-def rate(program: ArrayProgram, num_lanes: int, seconds: float) -> float:
-    """Steps per second of all lanes together, validation included, after one epoch."""
+def rate(program: ArrayProgram, num_lanes: int, seconds: float) -> tuple[float, float]:
+    """Steps per second of all lanes together, validation included, after one epoch; and the
+    seconds until that epoch begins, compiling included.
+    """
+    start = time.perf_counter()
     cohort = Cohort(program.compile(num_lanes, None))
     cohort.fill({slot: Lane(program.traced, 1, slot) for slot in range(num_lanes)})
+    compiled = time.perf_counter() - start
     _epoch(cohort)
     epochs, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
         _epoch(cohort)
         epochs += 1
-    return epochs * program.feed.num_steps * num_lanes / (time.perf_counter() - start)
+    elapsed = time.perf_counter() - start
+    return epochs * program.feed.num_steps * num_lanes / elapsed, compiled
 
 
 def _epoch(cohort: Cohort) -> None:
@@ -73,6 +78,7 @@ def bandwidth(num_bytes: int) -> float:
 def measure(request: Mapping[str, Any]) -> dict[str, Any]:
     program, facts = program_of(request), DeviceFacts.of_machine()
     rates: dict[str, float] = {}
+    compile_seconds: dict[str, float] = {}
     skipped: dict[str, str] = {}
     until = time.perf_counter() + 60 * request["minutes"]
     for num_lanes in request["lanes"]:
@@ -82,11 +88,13 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
             skipped[str(num_lanes)] = "no time left"
         else:
             try:
-                rates[str(num_lanes)] = rate(program, num_lanes, request["seconds"])
+                measured = rate(program, num_lanes, request["seconds"])
+                rates[str(num_lanes)], compile_seconds[str(num_lanes)] = measured
             except Exception as error:  # out of memory, for example
                 skipped[str(num_lanes)] = str(error).splitlines()[0][:200]
     return {
         "rates": rates,
+        "compile_seconds": compile_seconds,
         "skipped": skipped,
         "state_bytes": state_bytes(program),
         "lane_bytes": lane_bytes(program),
