@@ -35,7 +35,8 @@ from paceline.store import Store
 from paceline.study.evaluation.best_model import BestModel
 from paceline.study.evaluation.final import FinalEvaluation
 from paceline.study.hooks.dispatch import Callbacks
-from paceline.study.loop.search_loop import Search, kept_score
+from paceline.study.loop.search_loop import Search
+from paceline.study.planned.kept import kept_score
 from paceline.study.planned.protocol import Plan
 from paceline.study.record.network_files import Unusable
 from paceline.study.record.record import REPAIRED, Record
