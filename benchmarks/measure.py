@@ -3,6 +3,7 @@ took.
 """
 
 import compileall
+import functools
 import json
 import os
 import shutil
@@ -161,15 +162,20 @@ def _calibrate(cache: Path) -> None:
     into a cache, and writes the bytecode of our modules, as an installation does.
     """
     compileall.compile_dir(environments.ROOT / "src", quiet=1)
-    kept = environments.ROOT / ".venvs" / "calibration" / "lanes.json"
-    if not kept.exists():
-        measure = "from paceline.train.calibration import capacity; capacity()"
-        variables = {**os.environ, "KERAS_BACKEND": "jax", "PACELINE_CACHE": str(kept.parent)}
-        subprocess.run(
-            [str(environments.python(environments.OURS)), "-c", measure], env=variables, check=True
-        )
     cache.mkdir(parents=True, exist_ok=True)
-    shutil.copy(kept, cache / "lanes.json")
+    shutil.copy(_lane_capacity(), cache / "lanes.json")
+
+
+@functools.cache
+def _lane_capacity() -> Path:
+    """The file with the machine's lane capacity. It holds one for each version of JAX, so that of
+    the version that runs is measured if it is not there yet."""
+    kept = environments.ROOT / ".venvs" / "calibration" / "lanes.json"
+    measure = "from paceline.train.calibration import capacity; capacity()"
+    variables = {**os.environ, "KERAS_BACKEND": "jax", "PACELINE_CACHE": str(kept.parent)}
+    python = str(environments.python(environments.OURS))
+    subprocess.run([python, "-c", measure], env=variables, check=True)
+    return kept
 
 
 def _variables(environment: str, cache: Path) -> dict[str, str]:

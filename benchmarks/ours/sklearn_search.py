@@ -9,6 +9,10 @@ from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
+REQUEST: dict[str, Any] = json.loads(sys.argv[1])
+# first, as a script of its user has it at the top: Paceline is imported before Keras
+search_module = importlib.import_module(REQUEST["module"])
+
 import keras
 import numpy as np
 from scikeras.wrappers import KerasRegressor
@@ -29,7 +33,6 @@ def build(n_hidden: int = 1, n_neurons: int = 30, learning_rate: float = 3e-3) -
 
 def main(request: dict[str, Any]) -> dict[str, Any]:
     """Searches, and says how long it took and what was found."""
-    module = importlib.import_module(request["module"])
     found = arrays.read(request["data"])
     estimator = KerasRegressor(
         build,
@@ -40,7 +43,7 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
         batch_size=32,
         verbose=0,
     )
-    search = module.RandomizedSearchCV(
+    search = search_module.RandomizedSearchCV(
         estimator,
         {
             "n_hidden": [0, 1, 2, 3],
@@ -60,4 +63,4 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(json.loads(sys.argv[1]))))
+    print(json.dumps(main(REQUEST)))

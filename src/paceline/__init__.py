@@ -15,6 +15,8 @@ import sys
 
 import lazy_loader
 
+from paceline.large_imports import LargeImports
+
 __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
@@ -22,3 +24,4 @@ __all__ += ["__version__"]
 
 if "keras" not in sys.modules:
     os.environ.setdefault("KERAS_BACKEND", "jax")
+    sys.meta_path.insert(0, LargeImports())

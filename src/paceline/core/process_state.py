@@ -60,6 +60,11 @@ def preserved() -> Iterator[None]:
                 undo.close()
 
 
+def is_preserving() -> bool:
+    """Whether a block of `preserved` is open, in any thread."""
+    return _state.depth > 0
+
+
 def restore_at_end(key: Hashable, undo: Callable[[], object]) -> bool:
     """Calls ``undo`` when the outermost block of `preserved` ends, the latest one first.
 
@@ -99,9 +104,10 @@ def _change_directory(path: str) -> None:
 def fewer_collections() -> Iterator[None]:
     """While the block runs, garbage collections skip the objects that existed at its beginning.
 
-    Keras and JAX are about a million objects, and each trace of a network makes several full
-    collections. Where the user has frozen objects, nothing is frozen: ``gc.unfreeze`` knows only
-    all or nothing, and theirs stay frozen.
+    Keras and JAX are 300,000 objects, and each trace of a network makes several full collections.
+    Where objects are frozen already, nothing is frozen: either Keras and JAX are frozen since they
+    were imported (`paceline.large_imports`), or the user has frozen objects, which stay frozen, as
+    ``gc.unfreeze`` knows only all or nothing.
     """
     with _lock:
         _state.num_freezing += 1

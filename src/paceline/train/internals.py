@@ -312,7 +312,8 @@ def _replaced(module: Any, name: str, wrap: Callable[[Any], Any]) -> Iterator[No
         setattr(module, name, original)
 
 
-_SMALL, _LARGE = 4096, 2**26
+_SMALL, _LARGE = 2**14, 2**26
+_SURELY_FREE = 2**20  # bytes: asking how many are free takes longer than to fill so many
 
 
 def _draw_in_fixed_sizes(original: Any) -> Any:
@@ -329,9 +330,9 @@ def _draw_in_fixed_sizes(original: Any) -> Any:
         _check_memory(shape)
         if size > _LARGE:  # the excess would take memory, and compiling is quick beside the draw
             return original(*args, **kwargs)
-        # two small sizes, then powers of four: a handful of programs for all shapes; the excess
-        # takes under a millisecond, or at most three times as long as the numbers needed
-        drawn = _SMALL if size <= _SMALL else max(16 * _SMALL, 4 ** math.ceil(math.log(size, 4)))
+        # powers of four: a handful of programs for all shapes, and one for all small layers; the
+        # excess takes a fraction of a millisecond, or at most three times as long as the numbers
+        drawn = _SMALL if size <= _SMALL else 4 ** math.ceil(math.log(size, 4))
         numbers = np.asarray(original(**{**given, "shape": (drawn,)}))[:size]
         return jax.device_put(numbers.reshape(shape).copy())  # a copy, to free the excess
 
@@ -359,8 +360,8 @@ def _check_memory(shape: Sequence[int]) -> None:
     Raises:
         MemoryError: there is not.
     """
-    num_bytes, free = 4 * math.prod(shape), psutil.virtual_memory().available
-    if num_bytes > free:
+    num_bytes = 4 * math.prod(shape)
+    if num_bytes > _SURELY_FREE and num_bytes > (free := psutil.virtual_memory().available):
         raise MemoryError(
             f"weights of shape {tuple(shape)} need {num_bytes / 2**30:.3g} GiB, and "
             f"{free / 2**30:.3g} GiB are free"
