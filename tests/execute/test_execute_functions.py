@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -30,7 +31,7 @@ from paceline.execute.function_call import Function
 from paceline.execute.function_executor import FunctionExecutor
 from paceline.execute.process_worker import ProcessWorker, importable
 from paceline.execute.thread_worker import ThreadWorker
-from paceline.execute.worker_slot import TrialLimits
+from paceline.execute.worker_slot import TrialLimits, WorkerSlot
 from paceline.execute.worker_supply import Workers
 from paceline.space import Float, HyperParameters, Space
 from paceline.testing.executors import FunctionExecutorContract, falling
@@ -527,3 +528,15 @@ def test_a_worker_that_cannot_import_the_function_says_why() -> None:
     executor.close()
     assert isinstance(errors[0], PacelineError)
     assert "ValueError" in str(errors[0])
+
+
+def test_the_time_in_which_a_study_is_held_up_does_not_count() -> None:
+    """As while it waits for its database: its function may wait for the study then."""
+    slot, limits = WorkerSlot(ThreadWorker(squared, "score")), TrialLimits(seconds=10.0)
+    slot.began = time.monotonic() - 15.0
+    assert "longer than time_limit" in (slot.exceeded(limits) or "")
+    slot.excuse(0.5)  # a busy study
+    assert slot.exceeded(limits) is not None
+    slot.excuse(12.0)
+    assert slot.exceeded(limits) is None
+    slot.worker.close()

@@ -33,10 +33,10 @@ def down(server: Server) -> Iterator[Callable[[], None]]:
     """Stops the server as a crash would; it is started at the end in any case."""
     is_down, changing = False, threading.Lock()
 
-    def stop() -> None:
+    def stop(mode: str = "immediate") -> None:
         nonlocal is_down
         with changing:  # clients notice before it has stopped
-            server.stop("immediate")
+            server.stop(mode)
             is_down = True
 
     def start() -> None:
@@ -46,6 +46,6 @@ def down(server: Server) -> Iterator[Callable[[], None]]:
                 server.start()
                 is_down = False
 
-    stop.start = start  # type: ignore[attr-defined]
+    stop.start, stop.is_down = start, lambda: is_down  # type: ignore[attr-defined]
     yield stop
     start()

@@ -30,7 +30,7 @@ from paceline.execute.function_call import Message, receive
 from paceline.execute.lost_calls import LostCalls
 from paceline.execute.space_tracker import SpaceTracker
 from paceline.execute.work import FunctionWork
-from paceline.execute.worker_slot import TrialLimits, WorkerSlot
+from paceline.execute.worker_slot import TrialLimits, WorkerSlot, cannot_load
 from paceline.execute.worker_supply import WorkerSupply
 from paceline.space import Hyperparameter, Observation, Space, hyperparameter_from_json
 
@@ -88,7 +88,7 @@ class FunctionExecutor:
         self._waiting: deque[Job] = deque()
         self._open: set[int] = set()
         self._was_ready = self._has_noted_extra_steps = False
-        self._heard = time.monotonic()  # when the last message arrived
+        self._heard = self._left = time.monotonic()  # the last message; the end of `progress`
 
     @classmethod
     def of(cls, work: FunctionWork, workers: WorkerSupply) -> Self:
@@ -142,13 +142,18 @@ class FunctionExecutor:
 
     def progress(self, seconds: float | None = None) -> list[ExecutorUpdate]:
         """Returns what happened; waits until something has, at most ``seconds``."""
-        until = float("inf") if seconds is None else time.monotonic() + seconds
-        while not self.is_idle:
+        now = time.monotonic()
+        until = float("inf") if seconds is None else now + seconds
+        for slot in self._slots:
+            slot.excuse(now - self._left)
+        updates: list[ExecutorUpdate] = []
+        while not self.is_idle and not updates:
             interrupts.check()
             updates = self._start_waiting() or self._receive(until - time.monotonic())
-            if updates or time.monotonic() >= until:
-                return updates
-        return []
+            if time.monotonic() >= until:
+                break
+        self._left = time.monotonic()
+        return updates
 
     def stop(self) -> list[ExecutorUpdate]:
         """Returns what has already arrived; running trials will start again."""
@@ -296,15 +301,7 @@ class FunctionExecutor:
             case "ready":
                 self._was_ready = True
             case "import_failed":
-                return ExecutorUpdate(
-                    error=InvalidInput(
-                        f"the function cannot be loaded in a worker process ({message['error']})",
-                        expected="a function that a new process can load",
-                        fix="What it refers to has to be in a module that the process can "
-                        "import (installed, or on its PYTHONPATH), or be plain functions and "
-                        "classes (a function behind functools.lru_cache is none).",
-                    )
-                )
+                return ExecutorUpdate(error=cannot_load(message["error"]))
             case "started":
                 slot.began = time.monotonic()
             case "new":

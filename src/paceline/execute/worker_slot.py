@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, Literal, Protocol
 
-from paceline.core import Configuration
+from paceline.core import Configuration, InvalidInput
 from paceline.execute.base import Job
 from paceline.execute.function_call import Message, send
 from paceline.space import Hyperparameter
+
+_LOOKS_AWAY = 1.0  # seconds, longer than a study needs between two looks at its workers
 
 Loss = Literal["own", "worker", "pool", "returned"]
 """Why a worker ended: by its own call, perhaps with its machine, with all workers of a pool, or
@@ -54,12 +56,24 @@ class FunctionWorker(Protocol):
         """Ends the worker and the call that it runs."""
 
 
+def cannot_load(reason: str) -> InvalidInput:
+    """The error for a function that a worker cannot load."""
+    return InvalidInput(
+        f"the function cannot be loaded in a worker process ({reason})",
+        expected="a function that a new process can load",
+        fix="What it refers to has to be in a module that the process can import (installed, or on "
+        "its PYTHONPATH), or be plain functions and classes (a function behind "
+        "functools.lru_cache is none).",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class TrialLimits:
     """Limits on one trial.
 
     Attributes:
-        seconds: wall time, including waits for the schedule; None for no limit.
+        seconds: wall time, including waits for the schedule, but for times in which the study was
+            held up itself; None for no limit.
         memory: bytes; None for no limit.
     """
 
@@ -123,6 +137,14 @@ class WorkerSlot:
     def finish(self) -> None:
         """Marks the worker as free: the call has returned."""
         self.job, self.began, self.is_stopping = None, 0.0, False
+
+    def excuse(self, seconds: float) -> None:
+        """Leaves out of the time of the call that the study itself did not look for so long.
+
+        It may have waited for its database, while the function waited for the study.
+        """
+        if self.began and seconds > _LOOKS_AWAY:
+            self.began += seconds
 
     def exceeded(self, limits: TrialLimits) -> str | None:
         """Returns which limit the running trial exceeds, as a sentence, or None."""

@@ -13,7 +13,7 @@ from paceline.core import Trial, TrialState, last_line
 from paceline.core.commands import study_name
 from paceline.report import verdict
 from paceline.store import open_store, study_directory
-from paceline.store.writer import process_of
+from paceline.store.paths import UNSTORED
 from paceline.study import Record
 from paceline.study.hooks.view import StudyView
 from paceline.study.record.record import REPAIRED
@@ -31,7 +31,7 @@ class Summary:
         directory: where it is stored.
         record: everything that was recorded.
         seconds: wall time of all its sessions, as far as they were recorded.
-        writer: process id of the session that runs now on this machine, or None.
+        writer: the process of the session that runs now, in words; None if none does.
         timeline: where the seconds went.
         kept: the trials whose models are kept, and their bytes; None: as the store has it.
     """
@@ -39,7 +39,7 @@ class Summary:
     directory: Path
     record: Record
     seconds: float
-    writer: int | None
+    writer: str | None
     timeline: Timeline = field(default_factory=Timeline)
     kept: tuple[tuple[int, ...], int] | None = None
 
@@ -57,6 +57,16 @@ class Summary:
         if ended is None:
             return "killed" if self.writer is None else "running"
         return "interrupted" if ended.reason in ("interrupted", REPAIRED) else "finished"
+
+    @property
+    def death(self) -> str:
+        """Why a study in the state ``"killed"`` has not ended, as sentences."""
+        if not (self.directory / UNSTORED).exists():
+            return "Process died (killed, or power loss); what was measured is kept."
+        return (
+            "Its process has ended while its database could not be used; what it could not store "
+            f"is in {UNSTORED}, and is stored when the study continues on this machine."
+        )
 
     @cached_property
     def ranked(self) -> list[Trial]:
@@ -128,7 +138,7 @@ def read(directory: str | os.PathLike[str]) -> Summary:
     store = open_store(path, writable=False)
     try:
         folded = fold(store)
-        writer = process_of(store.value("writer")) if folded.record.ended is None else None
+        writer = None if folded.record.ended else store.running(store.value("writer"))
     finally:
         store.close()
     record, clock = folded.record, folded.clock

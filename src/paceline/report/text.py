@@ -181,8 +181,8 @@ def _head(summary: Summary) -> Iterator[str]:
     )
     reason = record.ended.reason if record.ended else ""
     state = {
-        "running": f"It is running in process {summary.writer}.",
-        "killed": "Process died (killed, or power loss); what was measured is kept.",
+        "running": f"It is running in {summary.writer}.",
+        "killed": summary.death,
         "interrupted": f"It was {reason}.",
     }.get(summary.state) or f"It is finished: {reason}."
     if summary.state == "finished" and reason == CLOSED:

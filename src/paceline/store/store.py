@@ -13,7 +13,7 @@ from paceline.core import InvalidInput, PacelineError, Registry, StudyLocked, Un
 from paceline.core.events import Event, Json
 from paceline.store.files import explained
 from paceline.store.paths import LOCK, MARKER
-from paceline.store.writer import writer_in_words
+from paceline.store.writer import running, writer_in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ class Store(ABC):
         directory: of the study, absolute.
         num_in_snapshot: number of events in the snapshot; counted if the store is writable.
         num_since_snapshot: number of later events.
+        announce: is called by a writer with a line for the user, such as that it waits for a
+            server; None: nobody listens.
     """
 
     name: ClassVar[str]
@@ -64,6 +66,7 @@ class Store(ABC):
     directory: Path
     num_in_snapshot: int = 0
     num_since_snapshot: int = 0
+    announce: Callable[[str], None] | None = None
 
     @classmethod
     def address_of(cls, text: str) -> str:
@@ -101,6 +104,16 @@ class Store(ABC):
             return (directory / cls.files[0]).stat().st_ino
         except OSError:
             return None
+
+    def running(self, writer: Json | None) -> str | None:
+        """The process that writes the study now, in words; None if none does.
+
+        By default only processes of this machine are found.
+
+        Args:
+            writer: the value ``"writer"``.
+        """
+        return running(writer)
 
     @classmethod
     @abstractmethod

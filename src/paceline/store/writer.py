@@ -58,11 +58,30 @@ def process_of(writer: Json | None) -> int | None:
     return process.pid if same else None
 
 
+def running(writer: Json | None) -> str | None:
+    """The process in a result of `this_process` in words, if it is running on this machine."""
+    process = process_of(writer)
+    return None if process is None else f"process {process}"
+
+
+def has_ended(writer: Json | None) -> bool:
+    """Whether a writer was a process of this machine that has ended."""
+    if not isinstance(writer, Mapping) or writer.get("host") != platform.node():
+        return False
+    return process_of(writer) is None
+
+
+def process_in_words(writer: Json | None) -> str:
+    """The process in a result of `this_process`, and its machine."""
+    known = writer if isinstance(writer, Mapping) else {}
+    return f"process {known.get('pid', '?')} on {known.get('host', '?')}"
+
+
 def writer_in_words(writer: Json | None) -> str:
     """A result of `this_process` as text."""
     known = writer if isinstance(writer, Mapping) else {}
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(known.get("since", time.time())))
-    return f"process {known.get('pid', '?')} on {known.get('host', '?')}, since {since}"
+    return f"{process_in_words(writer)}, since {since}"
 
 
 def _began(process: "psutil.Process") -> float:

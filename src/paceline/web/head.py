@@ -45,11 +45,11 @@ def head(reader: StudyReader) -> dict[str, Any]:
 def _sentence(summary: Summary) -> str:
     record = summary.record
     if summary.state == "running":
-        return f"Running in process {summary.writer}."
+        return f"Running in {summary.writer}."
     if summary.state in ("killed", "interrupted"):
         ended = record.ended  # "interrupted" or "repaired"
-        why = ended.reason.capitalize() if ended else "Process died (killed, or power loss)"
-        return f"{why}; what was measured is kept. {'. '.join(ways_to_continue(summary))}"
+        kept = f"{ended.reason.capitalize()}; what was measured is kept." if ended else ""
+        return f"{kept or summary.death} {'. '.join(ways_to_continue(summary))}"
     return f"Finished: {record.ended.reason if record.ended else ''}."
 
 

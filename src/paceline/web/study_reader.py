@@ -9,7 +9,6 @@ from paceline.core.events import Json, TrialAsked, TrialEnded, TrialPaused, Tria
 from paceline.report.show import Summary
 from paceline.store import Store, files_of, identity, open_store
 from paceline.store.files import stamp
-from paceline.store.writer import process_of
 from paceline.study.record.replay import Folded, catch_up, fold
 
 _LATEST_EVENTS = 1_000  # last events of an opened study, from which the latest trials are found
@@ -72,7 +71,7 @@ class StudyReader:
             self._read(self._store)
             self._writer = self._store.value("writer")
         record, clock = self._folded.record, self._folded.clock
-        process = process_of(self._writer) if record.ended is None else None
+        process = self._store.running(self._writer) if record.ended is None else None
         if is_same and not is_new and process == self.summary.writer:
             return False
         self.summary = Summary(self._directory, record, clock.seconds, process)

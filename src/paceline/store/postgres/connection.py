@@ -5,10 +5,9 @@ however that happens. After a lost connection the writer connects again, takes t
 checks that nobody has written the study since.
 """
 
-import platform
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
@@ -16,13 +15,11 @@ import sqlalchemy as sa
 
 from paceline.core import PacelineError, StudyLocked, command_line, interrupts
 from paceline.core.events import Json
-from paceline.core.logs import logger
 from paceline.store.postgres.address import DatabaseAddress
 from paceline.store.postgres.schema import LOCKS
-from paceline.store.postgres.server import connect, in_words, is_lost, reason_of, state_of
-from paceline.store.writer import process_of, writer_in_words
+from paceline.store.postgres.server import connect, in_words, may_pass, reason_of, state_of
+from paceline.store.writer import has_ended, writer_in_words
 
-_LOG = logger("store")
 _T = TypeVar("_T")
 
 _TRY = sa.text("SELECT pg_try_advisory_lock(:locks, :study)")
@@ -32,9 +29,22 @@ _END = sa.text(
     "AND granted AND classid = :locks AND objid = :study"
 )
 _LOCK_TIMEOUT, _TIMED_OUT = "SET lock_timeout = '10s'", "55P03"
+_NO_LOCK_TIMEOUT = "SET lock_timeout = DEFAULT"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds between two attempts to connect
 
 Connected = Callable[[sa.Connection], None]
+
+
+class _Outage:
+    """The time in which the server cannot be used."""
+
+    def __init__(self) -> None:
+        self._began, self.num_attempts, self.pause = time.monotonic(), 0, _FIRST_PAUSE
+
+    @property
+    def seconds(self) -> float:
+        """Its length until now."""
+        return time.monotonic() - self._began
 
 
 class WriterConnection:
@@ -49,7 +59,9 @@ class WriterConnection:
         study: its number in the database.
         writer: reads the value ``"writer"`` through a connection.
         restore: is called with each new connection, when it has the lock.
-        save: is called when the server stays away; returns where that is kept which is not stored.
+        save: is called while the server cannot be used; returns where that is kept which is not
+            stored.
+        announce: is called with lines for the user.
 
     Raises:
         StudyLocked: another process writes the study.
@@ -63,31 +75,41 @@ class WriterConnection:
         writer: Callable[[sa.Connection], Json | None],
         restore: Connected,
         save: Callable[[], str],
+        announce: Callable[[str], None],
     ) -> None:
         self._address, self._connection = address, connection
         self._parameters = {"locks": LOCKS, "study": study}
-        self._writer, self._restore, self._save = writer, restore, save
+        self._writer, self._restore = writer, restore
+        self._save, self._announce = save, announce
         self.is_away = False
         self._gave_up: PacelineError | None = None
         self._take()
         self._pid = _pid(connection)
 
     def run(self, work: Callable[[sa.Connection], _T]) -> _T:
-        """Returns the result of ``work``, which is called again if the connection was lost.
+        """Returns the result of ``work``, which is called again after a failure that may pass.
 
         Raises:
             StudyLocked: another process has taken the study while the connection was lost.
-            PacelineError: the server was not there again in time, or refuses the work.
+            PacelineError: the server could not be used in time, or refuses the work.
         """
+        outage: _Outage | None = None
         while True:
             if self._gave_up is not None:
                 raise self._gave_up.with_traceback(None)
             try:
-                return work(self._connection)
+                done = work(self._connection)
             except sa.exc.DBAPIError as error:
-                if not is_lost(error):
+                if not may_pass(error):
                     raise in_words(self._address, error) from error
-                self._reconnect(error)
+                failure = error
+            else:
+                if outage is not None:
+                    self._say_end_of(outage)
+                return done
+            # not in the handler, so that what is raised has no long list of causes
+            outage = outage or _Outage()
+            self._reconnect(failure, outage)
 
     def close(self) -> None:
         """Closes the connection, which releases the lock. Raises nothing."""
@@ -103,7 +125,7 @@ class WriterConnection:
         if self._execute(_TRY):
             return
         holder = self._writer(self._connection)
-        if not (_has_ended(holder) and self._wait()):
+        if not (has_ended(holder) and self._wait()):
             raise self._locked(holder)
 
     def _wait(self) -> bool:
@@ -115,6 +137,7 @@ class WriterConnection:
             if state_of(error) != _TIMED_OUT:
                 raise
             return False
+        self._connection.exec_driver_sql(_NO_LOCK_TIMEOUT)  # of later statements
         return True
 
     def _locked(self, holder: Json | None) -> StudyLocked:
@@ -123,49 +146,62 @@ class WriterConnection:
             f"it or stop it, or use another name."
         )
 
-    def _reconnect(self, error: sa.exc.DBAPIError) -> None:
-        """Connects again; if that fails, so does all later work."""
-        try:
-            self._wait_for_server(error)
-        except PacelineError as failed:
-            self._gave_up = failed
-            self.close()
-            raise
+    def _reconnect(self, failure: sa.exc.DBAPIError, outage: "_Outage") -> None:
+        """Connects again; if that fails, so does all later work.
 
-    def _wait_for_server(self, error: sa.exc.DBAPIError) -> None:
-        began, pause, place = time.monotonic(), _FIRST_PAUSE, self._address.place
-        _LOG.warning(
-            "PostgreSQL at %s is gone (%s); the study waits for it, at most %g s",
-            place,
-            reason_of(error),
-            self._address.wait,
-        )
+        Whatever the server answers meanwhile is waited for: one that is restored from a backup may
+        not know the user or the database for a time.
+        """
         while True:
             try:
+                self._pause(failure, outage)
                 self._connect_again()
-                _LOG.warning("PostgreSQL at %s is there again; the study continues", place)
                 return
-            except sa.exc.DBAPIError as last:
-                if state_of(last) and not is_lost(last):
-                    raise in_words(self._address, last) from last
-                error = last
-            left = self._address.wait - (time.monotonic() - began)
-            if left <= 0:
-                raise self._given_up(error, began) from error
-            try:
-                interrupts.check()
-            except KeyboardInterrupt:
-                self._gave_up = self._given_up(error, began)
+            except sa.exc.DBAPIError as error:
+                failure = error
+            except (PacelineError, KeyboardInterrupt) as error:
+                self.is_away = not isinstance(error, StudyLocked)
+                if isinstance(error, PacelineError):
+                    self._gave_up = error
+                else:  # Ctrl+C
+                    self._gave_up = self._given_up(failure, outage)
                 self.close()
                 raise
-            threading.Event().wait(min(pause, left))
-            pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _given_up(self, error: sa.exc.DBAPIError, began: float) -> PacelineError:
-        self.is_away = True
+    def _pause(self, failure: sa.exc.DBAPIError, outage: "_Outage") -> None:
+        """Waits before an attempt to connect, but for the first one."""
+        outage.num_attempts += 1
+        if outage.num_attempts == 1:
+            return
+        left = self._address.wait - outage.seconds
+        if left <= 0:
+            raise self._given_up(failure, outage)
+        if outage.num_attempts == 2:
+            with suppress(PacelineError):
+                self._save()  # this process may be killed while it waits
+            self._say(
+                f"PostgreSQL at {self._address.place} cannot be used since {time.strftime('%X')} "
+                f"({reason_of(failure)}); the study waits for it, at most {self._address.wait:g} s"
+            )
+        interrupts.check()
+        threading.Event().wait(min(outage.pause, left))
+        outage.pause = min(2 * outage.pause, _LONGEST_PAUSE)
+
+    def _say_end_of(self, outage: "_Outage") -> None:
+        if outage.num_attempts > 1:
+            self._say(
+                f"PostgreSQL at {self._address.place} is there again after {outage.seconds:.1f} s; "
+                "the study continues, and has lost nothing"
+            )
+
+    def _say(self, text: str) -> None:
+        with suppress(Warning):  # where warnings are errors this one does not end the study
+            self._announce(text)
+
+    def _given_up(self, failure: sa.exc.DBAPIError, outage: "_Outage") -> PacelineError:
         return PacelineError(
             f"PostgreSQL at {self._address.place} was not there again within "
-            f"{time.monotonic() - began:.1f} s ({reason_of(error)}). What is not stored is kept in "
+            f"{outage.seconds:.1f} s ({reason_of(failure)}). What is not stored is kept in "
             f"{self._save()}; when the server is there, resume on this machine: "
             f"{command_line('resume', self._address.text)}"
         )
@@ -188,10 +224,3 @@ class WriterConnection:
 
 def _pid(connection: sa.Connection) -> int:
     return int(connection.execute(sa.text("SELECT pg_backend_pid()")).scalar() or 0)
-
-
-def _has_ended(writer: Json | None) -> bool:
-    """Whether a writer was a process of this machine that has ended."""
-    if not isinstance(writer, Mapping) or writer.get("host") != platform.node():
-        return False
-    return process_of(writer) is None

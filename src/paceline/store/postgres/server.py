@@ -24,6 +24,7 @@ _READING = "SET default_transaction_read_only=on"
 
 # Classes and codes of SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _LOST = ("08", "57P01", "57P02", "57P03", "53300")
+_PASSING = ("53", "25006", "57014", "40001", "40P01")
 _NO_RIGHT, _READ_ONLY, _NO_DATABASE = "42501", "25006", "3D000"
 _NO_TABLE, _NO_ROOM, _NO_LOGIN = ("42P01", "42703"), ("53100", "58030"), ("28P01", "28000")
 
@@ -76,16 +77,25 @@ def explained(address: DatabaseAddress) -> Iterator[None]:
     try:
         yield
     except sa.exc.DBAPIError as error:
-        raise in_words(address, error) from error
+        # of a lost connection the drivers say nothing more
+        raise in_words(address, error) from (None if is_lost(error) else error)
 
 
 def is_lost(error: sa.exc.DBAPIError) -> bool:
     """Whether an error means that the server is gone, or is not yet there."""
     state = state_of(error)
-    if state:
-        return state.startswith(_LOST)
-    kind = type(error.orig).__name__
-    return bool(error.connection_invalidated) or kind in ("OperationalError", "InterfaceError")
+    if state or error.connection_invalidated:  # so also one that was idle for too long
+        return error.connection_invalidated or state.startswith(_LOST)
+    return type(error.orig).__name__ in ("OperationalError", "InterfaceError")
+
+
+def may_pass(error: sa.exc.DBAPIError) -> bool:
+    """Whether an error of a writer may be over when it is tried again after a while.
+
+    Besides a lost connection: a server that became the standby of another one, a disk or a memory
+    that is full, a statement that somebody cancelled.
+    """
+    return is_lost(error) or state_of(error).startswith(_PASSING)
 
 
 def state_of(error: sa.exc.DBAPIError) -> str:

@@ -32,6 +32,12 @@ QUERIES = Queries(
     snapshot=sa.text("SELECT last, checksum, body FROM paceline_snapshot WHERE study = :study"),
 )
 IDENTITY = sa.text("SELECT id FROM paceline_studies WHERE name = :name")
+LOCKED = sa.text(
+    "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = :locks AND "
+    "objid = :study AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+"""Whether the study has a writer; everybody may see the locks of a database."""
+
 REMOVE = sa.text("DELETE FROM paceline_studies WHERE id = :study")
 SAVE_SNAPSHOT = sa.text(
     "INSERT INTO paceline_snapshot (study, last, checksum, body) "

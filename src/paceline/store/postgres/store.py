@@ -19,13 +19,13 @@ from paceline.store.paths import LOCK, MARKER
 from paceline.store.postgres import places, statements, unstored
 from paceline.store.postgres.address import DatabaseAddress, parse
 from paceline.store.postgres.connection import WriterConnection
-from paceline.store.postgres.schema import make
+from paceline.store.postgres.schema import LOCKS, make
 from paceline.store.postgres.server import connect, explained, is_lost
 from paceline.store.postgres.statements import Batch
 from paceline.store.rows import Mark, Queries, RowStore
 from paceline.store.store import lock, register
 from paceline.store.tables import row_of_event, row_of_value, value_of
-from paceline.store.writer import SessionClock, this_process
+from paceline.store.writer import SessionClock, has_ended, process_in_words, this_process
 
 _LOG = logger("store")
 _DURABLE_SECONDS = 1.0  # between two transactions that the server has written to its disk
@@ -89,6 +89,7 @@ class PostgresStore(RowStore):
         self._durable_at = 0.0
         self._identity: Json | None = None
         self._unconfirmed: list[Batch] = []
+        self._has_saved = False  # a file with what may not be stored
         try:
             if writable:
                 self._lock = lock(self.directory, self._stored_writer, address.text)
@@ -106,6 +107,13 @@ class PostgresStore(RowStore):
         """The number of the study; None if it was removed."""
         rows = self._rows(statements.IDENTITY, name=self._address.name)
         return rows[0].id if rows else None
+
+    def running(self, writer: Json | None) -> str | None:
+        """The process that writes the study, on any machine: it holds the study's lock."""
+        known = super().running(writer)
+        if known is None and not has_ended(writer) and self._rows(statements.LOCKED, locks=LOCKS):
+            return process_in_words(writer)
+        return known
 
     def append(
         self,
@@ -264,6 +272,7 @@ class PostgresStore(RowStore):
                 self._writer_in,
                 self._restore,
                 self._save_unstored,
+                self._say,
             )
             found = places.row_in(connection, self._address)
             if found is not None:  # else its former writer has removed it
@@ -311,6 +320,7 @@ class PostgresStore(RowStore):
 
     def _save_unstored(self) -> str:
         """Writes what may not be stored to a file; returns its path."""
+        self._has_saved = True
         return str(unstored.save(self.directory, self._identity, self._unconfirmed))
 
     def _restore(self, connection: sa.Connection) -> None:
@@ -328,6 +338,15 @@ class PostgresStore(RowStore):
         self._set_durable(connection, True)
         for batch in self._unconfirmed:
             statements.append(connection, self._study, batch, again=True)
+        if self._has_saved:
+            unstored.finish(self.directory, is_stored=True)
+            self._has_saved = False
+
+    def _say(self, text: str) -> None:
+        """Tells the user what the server does."""
+        _LOG.warning("%s", text)
+        if self.announce is not None:
+            self.announce(f"{text}.")
 
     def _set_durable(self, connection: sa.Connection, wanted: bool) -> None:
         """Sets whether the next transactions wait for the server's disk."""

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -12,8 +13,8 @@ from paceline.core.events import FORMAT, Json, StudyCreated
 from paceline.store import files_of, open_store, salvage
 from paceline.store.database_errors import NEWER
 from paceline.store.files import leftovers
-from paceline.store.paths import CHECKPOINTS, DATABASE, LOG, MODEL, results_in
-from paceline.store.writer import process_of
+from paceline.store.paths import CHECKPOINTS, DATABASE, LOG, MODEL, UNSTORED, results_in
+from paceline.store.writer import running
 from paceline.study.models.best_file import fault_of
 from paceline.study.record import parts, snapshot
 from paceline.study.record.checkpoints import Checkpoints
@@ -61,6 +62,7 @@ class Contents:
         had_events, had_trials: original numbers, as far as they can be determined, if some cannot
             be read.
         file: name of the study's file.
+        writer: the process that writes the study, in words; None if none does.
     """
 
     directory: Path
@@ -73,6 +75,7 @@ class Contents:
     had_events: int = 0
     had_trials: int = 0
     file: str = DATABASE
+    writer: str | None = None
 
     @property
     def num_events(self) -> int:
@@ -128,8 +131,13 @@ def _read_store(directory: Path, file: str) -> Contents:
             names += parts.names_of_parts(name, values[name])
         except (PacelineError, ValueError, TypeError):
             bad.append(name)
+    writer = None
+    with suppress(PacelineError):
+        writer = store.running(values.get("writer"))
     store.close()
-    return Contents(directory, folded, why, (), values, tuple(bad), why == NEWER, file=file)
+    return Contents(
+        directory, folded, why, (), values, tuple(bad), why == NEWER, file=file, writer=writer
+    )
 
 
 def _read_database(directory: Path) -> Contents:
@@ -152,7 +160,10 @@ def _read_database(directory: Path) -> Contents:
     values, bad, faults = _beside_events(directory)
     if faults and not folded.last:
         why = why or faults[0]
-    return Contents(directory, folded, why, tuple(faults), values, tuple(bad), False, *had)
+    writer = running(values.get("writer"))
+    return Contents(
+        directory, folded, why, tuple(faults), values, tuple(bad), False, *had, writer=writer
+    )
 
 
 def _beside_events(directory: Path) -> tuple[dict[str, Json], list[str], list[str]]:
@@ -238,9 +249,9 @@ def _damaged(known: Contents, count: str) -> str:
 
 def writer(known: Contents) -> Iterator[Finding]:
     """Checks whether the study is being written, or was interrupted."""
-    process, ended = process_of(known.values.get("writer")), known.folded.record.ended
-    if process is not None and ended is None and not known.why:
-        yield Finding("note", f"It is being written by process {process}.")
+    ended = known.folded.record.ended
+    if known.writer is not None and ended is None and not known.why:
+        yield Finding("note", f"It is being written by {known.writer}.")
     elif ended is not None and ended.reason == REPAIRED:
         yield Finding(
             "note",
@@ -258,9 +269,7 @@ def writer(known: Contents) -> Iterator[Finding]:
 def log(known: Contents) -> Iterator[Finding]:
     """Checks whether the database is a single file, which it is not while it is being written."""
     path = known.directory / LOG
-    is_written = (
-        known.folded.record.ended is None and process_of(known.values.get("writer")) is not None
-    )
+    is_written = known.folded.record.ended is None and known.writer is not None
     if not is_written and path.is_file() and path.stat().st_size:
         text = f"{LOG} belongs to the study: to copy it, copy both it and {DATABASE}."
         yield Finding("note", text, "The next session puts them together.")
@@ -341,6 +350,12 @@ def unfinished(known: Contents) -> Iterator[Finding]:
         names = ", ".join(folder.name for folder in found)
         yield Finding(
             "note", f"A process that was killed left {names}; the next session removes that."
+        )
+    if (known.directory / UNSTORED).exists():
+        yield Finding(
+            "note",
+            f"Its database could not be used; what could not be stored is in {UNSTORED}.",
+            "The next session on this machine stores it.",
         )
 
 

@@ -146,6 +146,11 @@ class Callbacks:
                 ended.append(event.number)
         self._trials_end(ended, running)
 
+    def announce(self, text: str) -> None:
+        """Tells the user something that is not recorded, as a note and as a warning."""
+        self._all("on_note", text)
+        warnings.warn(text, StudyWarning, stacklevel=depth_of_caller())
+
     def _trials_end(self, ended: list[int], running: RunningStudy) -> None:
         """Calls the method for trials that ended together, and forgets them."""
         if ended:

@@ -11,6 +11,7 @@ from paceline.core import (
     AllTrialsFailed,
     Budget,
     InvalidInput,
+    PacelineError,
     TrialState,
     command_line,
     interrupts,
@@ -143,7 +144,6 @@ class Session:
 
     def run(self, search: bool = True) -> None:
         """Runs the session: the search (if any), the final, the test, saving the best model."""
-        reason, is_refused = INTERRUPTED, False
         try:
             ended = self._run_search() if search else self._skip_search()
             self._is_searching = False
@@ -154,11 +154,18 @@ class Session:
             # the session is then undone
             is_refused = isinstance(error, InvalidInput) and self.was_refused
             self._callbacks.set_error(error)
+            if not (is_refused or interrupts.is_forced()):
+                self._end_after(error)
             raise
-        finally:
-            if reason == INTERRUPTED and not (is_refused or interrupts.is_forced()):
-                self._end(reason)
         self._end(reason)
+
+    def _end_after(self, error: BaseException) -> None:
+        """Records that an error ends the session; it may be that nothing can be stored."""
+        try:
+            self._end(INTERRUPTED)
+        except PacelineError:
+            if not isinstance(error, PacelineError):
+                raise
 
     def _skip_search(self) -> str:
         """Runs no more trials; paused trials stay paused for a later search."""
@@ -353,6 +360,7 @@ def attach_callbacks(
     callbacks = observer if isinstance(observer, Callbacks) else Callbacks()
     callbacks.attach(directory, recorder.record, recorder.clock, budget)
     callbacks.set_kept(recorder.kept_models)
+    recorder.announce_with(callbacks.announce)
     return callbacks
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -95,6 +95,10 @@ class Recorder:
                 self._append(held.events, held.values)
             if held.observed:
                 self._observe(held.observed)
+
+    def announce_with(self, announce: Callable[[str], None]) -> None:
+        """Sets what is called with lines of the store for the user."""
+        self._store.announce = announce
 
     def kept_models(self) -> tuple[tuple[int, ...], int]:
         """The trials whose trained models are kept, and their size on disk in bytes."""
