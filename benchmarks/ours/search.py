@@ -1,9 +1,9 @@
 """Paceline's search over one of our spaces: the counterpart of
 `benchmarks.peers.keras_tuner_search`.
 
-Request and answer: the same, and in the answer ``programs`` (compiled from scratch: a program for
-a number of lanes), ``programs_compiled`` (their executables: the steps, and the end of an epoch),
-``xla_asked`` and ``xla_cached``.
+Request and answer: the same, and in the answer ``epochs`` (trained, of all trials), ``programs``
+(compiled from scratch: a program for a number of lanes), ``programs_compiled`` (their executables:
+the steps, and the end of an epoch), ``xla_asked`` and ``xla_cached``.
 """
 
 import json
@@ -26,6 +26,7 @@ def search(request: Mapping[str, Any]) -> dict[str, Any]:
         "search_seconds": seconds,
         "trials": len(sizes),
         "parameters": sum(sizes) / len(sizes),
+        "epochs": sum(len(trial.measurements) for trial in study.trials if trial.prefix_of is None),
         "best": study.best.score,
         "programs": sum(one.from_scratch > 0 for one in study.record.compilations),
         "programs_compiled": sum(one.from_scratch for one in study.record.compilations),

@@ -65,7 +65,7 @@ def test_at_each_level_the_weights_are_the_same() -> None:
         for _ in cohort.advance(5):
             pass
         (logs,) = cohort.epoch_logs()
-        trained.append([*cohort.state_of([0])[0], np.array(logs.metrics["val_loss"])])
+        trained.append([*cohort.state_of(0), np.array(logs.metrics["val_loss"])])
     for other in trained[1:]:
         for one, same in zip(other, trained[0], strict=True):
             np.testing.assert_allclose(one, same, rtol=1e-4, atol=1e-6)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jax
 import keras
@@ -10,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paceline.train import calibration
+from paceline.train import calibration, cohort
 from paceline.train.array_feed import ArrayFeed, TrainingData, batch_order, evaluation_rows
 from paceline.train.array_program import ArrayProgram
+from paceline.train.cohort import Cohort, Lane
 from paceline.train.constant_lifting import lift_constants
 from paceline.train.cost_estimate import num_values, peak_bytes
 from paceline.train.device_facts import DeviceFacts
@@ -101,6 +103,25 @@ def test_trials_that_arrive_one_by_one_get_idle_lanes_where_these_are_free(
         assert on_gpu.choose(large, n) == 32
 
 
+def test_a_study_of_unknown_length_gets_idle_lanes_where_these_are_free(
+    program: ArrayProgram,
+) -> None:
+    on_cpu, on_gpu = (LaneCount(facts(name), None, 2**40) for name in ("cpu", "gpu"))
+    assert [on_cpu.choose(program, n, more_come=True) for n in (2, 100)] == [2, 128]
+    assert [on_gpu.choose(program, n, more_come=True) for n in (2, 100)] == [64, 64]
+    large = SizedProgram(program.traced, program.lifted)
+    assert on_gpu.choose(large, 2, more_come=True) == 32
+
+
+def test_programs_are_compiled_by_cores_that_do_not_train() -> None:
+    counts = [
+        LaneCount(facts(name, cores=cores), None, 2**40).num_compilations
+        for name in ("cpu", "gpu")
+        for cores in (1, 2, 16)
+    ]
+    assert counts == [1, 2, 2, 1, 2, 4]
+
+
 def test_facts_of_devices_decide_how_many_cohorts_train_at_once() -> None:
     assert [facts(cores=n).num_cohorts for n in (1, 2, 16)] == [1, 2, 8]
     assert facts("gpu", cores=16).num_cohorts == 2
@@ -111,15 +132,39 @@ def test_facts_of_devices_decide_how_many_cohorts_train_at_once() -> None:
 
 def test_the_capacity_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PACELINE_CACHE", str(tmp_path))
-    monkeypatch.setattr(
-        calibration, "_MAX_LANES", {"cpu": 4}
-    )  # two programs to compile instead of five
+    monkeypatch.setattr(calibration, "_MAX_LANES", 4)  # two programs to compile instead of five
     measured = calibration.capacity()
     assert measured is not None
     assert measured > 0
     (key,) = json.loads((tmp_path / "lanes.json").read_text())
     (tmp_path / "lanes.json").write_text(json.dumps({key: measured + 1}))
     assert calibration.capacity() == measured + 1
+
+
+def test_a_few_lanes_of_a_large_state_are_moved_by_themselves(
+    program: ArrayProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = program.compile(16, None)
+
+    def trained() -> list[list[np.ndarray]]:
+        trains = Cohort(compiled)
+        for slot in (0, 3):
+            trains.fill({slot: Lane(program.traced, 2, slot)})
+            list(trains.advance())
+            trains.epoch_logs()
+        with pytest.raises(ValueError, match="slot 1 is empty"):
+            trains.state_of(1)
+        return [trains.state_of(slot) for slot in (0, 3)]
+
+    on_host = trained()
+    functions: list[Any] = [cohort._lane_of, cohort._with_lane]
+    before = [function._cache_size() for function in functions]
+    monkeypatch.setattr(cohort, "_device_has_memory", lambda: True)
+    monkeypatch.setattr(cohort, "_LARGE_BYTES", 0)
+    for one, other in zip(on_host, trained(), strict=True):
+        jax.tree.map(np.testing.assert_array_equal, one, other)
+    # each is compiled once, whichever the lane
+    assert [function._cache_size() for function in functions] == [count + 1 for count in before]
 
 
 def test_memory_is_predicted_from_the_step() -> None:

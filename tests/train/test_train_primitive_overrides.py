@@ -23,13 +23,13 @@ from paceline.train.primitive_overrides import convolution, find_override
 TOLERANCE = 1e-5
 
 
-def lowered(function: Any, *args: Any) -> tuple[Any, list[str]]:
+def lowered(function: Any, *args: Any, platform: str = "cpu") -> tuple[Any, list[str]]:
     """``function`` evaluated with overrides, and the primitives that were replaced."""
     closed, shape = jax.make_jaxpr(function, return_shape=True)(*args)
     replaced: list[str] = []
 
     def noting(eqn: Any, reader: Any) -> Any:
-        faster = find_override(eqn, reader, platform="cpu")
+        faster = find_override(eqn, reader, platform=platform)
         if faster is None:
             return None
         replaced.append(eqn.primitive.name)
@@ -47,7 +47,9 @@ def lowered(function: Any, *args: Any) -> tuple[Any, list[str]]:
     return jax.tree.unflatten(jax.tree.structure(shape), outs), replaced
 
 
-def both_compiled(function: Any, *args: Any, lanes: Any = None) -> tuple[Any, Any, list[str]]:
+def both_compiled(
+    function: Any, *args: Any, lanes: Any = None, platform: str = "cpu"
+) -> tuple[Any, Any, list[str]]:
     """``function(*args)`` with and without overrides, and the primitives that were replaced.
 
     Under ``vmap`` with ``in_axes=lanes`` if given.
@@ -55,7 +57,7 @@ def both_compiled(function: Any, *args: Any, lanes: Any = None) -> tuple[Any, An
     replaced: list[str] = []
 
     def with_replacements(*args: Any) -> Any:
-        outs, names = lowered(function, *args)
+        outs, names = lowered(function, *args, platform=platform)
         replaced.extend(names)
         return outs
 
@@ -163,6 +165,36 @@ def test_lanes_of_a_convolution(case: Any, axes: tuple[int | None, int | None]) 
     assert_close(got, want)
 
 
+@settings(max_examples=6, deadline=None)
+@given(convolutions(), st.integers(0, 99))
+def test_the_gradient_of_a_kernel_as_a_product(case: Any, seed: int) -> None:
+    """As for GPUs: each convolution that sums over more positions than its result has."""
+    params, *shapes = case
+    x, w = (normal(seed + i, 2, *shape) for i, shape in enumerate(shapes))
+    out = jax.eval_shape(convolution_of(params), x[0], w[0]).shape
+    assume(0 not in out)
+    got, want, replaced = both_compiled(
+        with_gradients(convolution_of(params)), x, w, lanes=0, platform="gpu"
+    )
+    _, kernel, result = params["dimension_numbers"]
+    taps, positions = (
+        np.prod([n for n, axis in zip(shape, names, strict=True) if axis in "HW"])
+        for shape, names in ((shapes[1], kernel), (out, result))
+    )
+    assert replaced or taps >= positions
+    assert_close(got, want)
+
+
+@pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (4, 5), (9, 9)])
+def test_slices_of_a_large_kernel_are_multiplied_in_parts(kernel: tuple[int, int]) -> None:
+    x, w = normal(0, 3, 4, 12, 12, 2), normal(1, 3, *kernel, 2, 5)
+    function = with_gradients(convolution_of(convolution_2d))
+    got, want, replaced = both_compiled(function, x, w, lanes=0, platform="gpu")
+    # of more than 64 positions each would have a slice of all images
+    assert replaced == ["conv_general_dilated"] * int(np.prod(kernel) <= 64)
+    assert_close(got, want)
+
+
 @pytest.mark.parametrize("images", [4, 8, 13])
 @pytest.mark.parametrize("limit", [0, 1 << 20])
 def test_blocks_of_images(images: int, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,6 +251,7 @@ def test_other_platforms_keep_the_original() -> None:
     ).jaxpr.eqns[0]
     assert find_override(eqn, platform="cpu") is not None
     assert find_override(eqn, platform="gpu") is None
+    assert find_override(eqn, platform="tpu") is None
 
 
 @st.composite

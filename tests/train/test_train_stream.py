@@ -171,7 +171,7 @@ def check_like_fit(
     traced = [trace(model(), feed) for model in models]
     cohort = cohort_of(feed, traced, later)
     logs = train(cohort, traced, epochs)
-    states = cohort.state_of(range(len(traced)))
+    states = [cohort.state_of(slot) for slot in range(len(traced))]
     kept = traced[0].layout.num_leaves - traced[0].layout.metrics
     for slot, model in enumerate(models):
         expected, found, source = model(), model(), make()
@@ -235,7 +235,7 @@ def test_a_shape_that_occurs_later_is_compiled_once() -> None:
     train(cohort, second, 1)  # the next networks use the same code with their own constants
     again = cohort_of(feed, [*first, *second])
     train(again, second, 1)
-    for a, b in zip(cohort.state_of([0])[0], again.state_of([0])[0], strict=True):
+    for a, b in zip(cohort.state_of(0), again.state_of(0), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
     assert len(later) == 1
 
@@ -265,9 +265,9 @@ def test_a_network_continues_from_a_snapshot() -> None:
     through, broken = cohort_of(feed, [traced]), cohort_of(feed, [traced])
     train(through, [traced], 3)
     train(broken, [traced], 1)
-    stood = broken.state_of([0])[0][: traced.layout.num_leaves - traced.layout.metrics]
+    stood = broken.state_of(0)[: traced.layout.num_leaves - traced.layout.metrics]
     train(broken, [traced.with_weights(stood)], 2)
-    for a, b in zip(through.state_of([0])[0], broken.state_of([0])[0], strict=True):
+    for a, b in zip(through.state_of(0), broken.state_of(0), strict=True):
         np.testing.assert_array_equal(a, b)
 
 

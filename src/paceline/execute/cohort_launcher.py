@@ -14,7 +14,6 @@ from paceline.train.compiler import Compiler
 from paceline.train.lane_count import LaneCount
 
 _MAX_BYTES_WAITING = 2**30  # of prepared networks that wait for a lane
-_MAX_COMPILATIONS = 2  # programs at the same time: each has two functions, which need memory
 
 
 class CohortLauncher:
@@ -30,7 +29,7 @@ class CohortLauncher:
         """
         self._programs, self._lane_count, self._is_streamed = programs, lane_count, is_streamed
         num_cohorts = lane_count.num_cohorts
-        self._compiler = Compiler(num_threads=min(num_cohorts, _MAX_COMPILATIONS))
+        self._compiler = Compiler(num_threads=lane_count.num_compilations)
         self._worker = CohortWorker(
             self._compiler,
             num_threads=1 if is_streamed else num_cohorts,

@@ -14,7 +14,7 @@ class LaneFacts:
 
     Attributes:
         device: those of the devices.
-        capacity: bytes of lanes that train best at once; None if more are always faster.
+        capacity: bytes of lanes that train best at once; None if more are never slower.
     """
 
     device: DeviceFacts

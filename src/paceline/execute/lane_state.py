@@ -14,21 +14,19 @@ from paceline.train.lane_callbacks import LaneCallbacks, Rate
 
 
 class LaneState:
-    """The cohort's state on the host, fetched at most once, in which learning rates may change."""
+    """The states of lanes on the host, each fetched at most once; learning rates may change."""
 
     def __init__(self, cohort: BaseCohort) -> None:
         """Fetches nothing yet."""
         self._cohort = cohort
-        self._states: dict[int, list[np.ndarray]] | None = None
+        self._states: dict[int, list[np.ndarray]] = {}  # of lanes
         self._rates: dict[int, np.ndarray] = {}  # of all lanes, by leaf
         self._changed: set[int] = set()
 
     def leaves(self, slot: int) -> Leaves:
         """The variables of a lane, without those of metrics."""
-        if self._states is None:
-            self._states = self._cohort.state_of(
-                [s for s, lane in enumerate(self._cohort.lanes) if lane is not None]
-            )
+        if slot not in self._states:
+            self._states[slot] = self._cohort.state_of(slot)
         layout = self._cohort.compiled.program.traced.layout
         return self._states[slot][: layout.num_kept]
 
@@ -51,7 +49,7 @@ class LaneState:
             return
         self._rates[leaf][slot] = rate
         self._changed.add(leaf)
-        if self._states is not None:
+        if slot in self._states:
             self._states[slot][leaf] = np.array(self._rates[leaf][slot])
 
     def commit(self) -> None:

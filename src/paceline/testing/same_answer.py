@@ -259,7 +259,7 @@ def _side_by_side(
             logs[one.slot].append(one.metrics)
     compiler.close()
     kept = traced[0].layout.num_leaves - traced[0].layout.metrics
-    states = cohort.state_of(range(len(traced)))
+    states = [cohort.state_of(slot) for slot in range(len(traced))]
     return [(states[slot][:kept], logs[slot]) for slot in range(len(traced))]
 
 

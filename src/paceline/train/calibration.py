@@ -2,10 +2,11 @@
 
 A small network is trained with 1, 4, 16, ... lanes. The bytes used by the largest number of lanes
 with nearly the best throughput are the machine's capacity: a program gets as many lanes as fit into
-it. On a CPU that is roughly the size of its caches. If the largest number that was tried is the
-best, as on a GPU, only memory is a limit. More lanes than needed for the best throughput cost
-nothing and save work between epochs. Since the figure is cached, the
-number of lanes, which depends on it and on static sizes, is the same in every run of a study.
+it. On a CPU that is roughly the size of its caches. Other devices are not measured: on an H100 the
+throughput grows with the lanes and then stays, so that only memory is a limit. More lanes than
+needed for the best throughput cost nothing and save work between epochs. Since the figure is
+cached, the number of lanes, which depends on it and on static sizes, is the same in every run of a
+study.
 """
 
 import json
@@ -26,10 +27,8 @@ from paceline.train.cost_estimate import peak_bytes
 _WIDTHS = (64, 128, 128, 10)
 _BATCH = 32
 _STEPS = 40
-# the shared caches of a CPU have about this size; elsewhere the number of lanes is the limit
-_MAX_BYTES = {"cpu": 2**24}
-_MAX_LANES = {"cpu": 256}
-_MANY_LANES = 4096  # elsewhere
+_MAX_BYTES = 2**24  # about the size of the shared caches of a CPU
+_MAX_LANES = 256
 # share of the best throughput that suffices: fewer cohorts save more between epochs (33 against
 # 38 s for a study)
 _SUFFICIENT = 0.75
@@ -38,11 +37,13 @@ State = list[jax.Array]
 
 
 def capacity() -> int | None:
-    """Bytes of lanes that this machine trains best at once; None if more are always faster.
+    """Bytes of lanes that this machine trains best at once; None if more are never slower.
 
     Measured once, in a few seconds.
     """
     device = jax.local_devices()[0]
+    if device.platform != "cpu":
+        return None
     key = f"{device.platform} {device.device_kind} {os.cpu_count()} jax {jax.__version__}"
     path = cache_directory() / "lanes.json"
     try:
@@ -50,23 +51,22 @@ def capacity() -> int | None:
     except (OSError, ValueError):
         known = {}
     if key not in known:
-        known[key] = _measure(device.platform)
+        known[key] = _measure()
         write_text(path, json.dumps(known, indent=1))
-    return None if known[key] is None else int(known[key])
+    return int(known[key])
 
 
-def _measure(platform: str) -> int | None:
+def _measure() -> int:
     """The bytes of the largest number of lanes with nearly the best throughput."""
     one = _lane_bytes()
-    limit = _MAX_LANES.get(platform, _MANY_LANES)
-    most = min(_MAX_BYTES.get(platform, limit * one) // one, limit)
+    most = min(_MAX_BYTES // one, _MAX_LANES)
     rates = {
-        num_lanes: _rate(num_lanes) for num_lanes in (4**i for i in range(7)) if num_lanes <= most
+        num_lanes: _rate(num_lanes) for num_lanes in (4**i for i in range(5)) if num_lanes <= most
     }
     best = max(
         num_lanes for num_lanes, rate in rates.items() if rate >= _SUFFICIENT * max(rates.values())
     )
-    return None if platform != "cpu" and best == max(rates) else one * best
+    return int(one * best)
 
 
 def _lane_bytes() -> int:

@@ -36,7 +36,7 @@ class LaneCount:
     Attributes:
         device: facts of the devices.
         capacity: bytes of lanes with the best throughput, see `paceline.train.calibration`; None
-            if more lanes are always faster.
+            if more lanes are never slower.
         memory: bytes that all cohorts together may use.
         one_by_one: whether trials arrive sequentially, as a schedule or a model decides, so that
             cohorts are rarely full. All programs then have a number of lanes that does not depend
@@ -57,11 +57,20 @@ class LaneCount:
         return self.device.num_cohorts if self.at_once is None else self.at_once
 
     @property
+    def num_compilations(self) -> int:
+        """Programs to compile at the same time: each has two functions, which need memory.
+
+        On a CPU at most as many as cohorts, since the same cores train. XLA takes seconds for a
+        program of a GPU, while the cores are free.
+        """
+        return min(self.num_cohorts, 2) if self.device.is_cpu else min(self.device.num_cores, 4)
+
+    @property
     def own_memory(self) -> int:
         """Bytes that all cohorts of this process may use."""
         return self.memory * self.num_cohorts // self.device.num_cohorts
 
-    def choose(self, program: AnyProgram, num_networks: int) -> int:
+    def choose(self, program: AnyProgram, num_networks: int, more_come: bool = False) -> int:
         """The number of lanes with the least work.
 
         ``ceil(n / L)`` passes, each with steps of the cost ``o + L v``: on a CPU an empty lane
@@ -71,13 +80,15 @@ class LaneCount:
         Args:
             program: the program.
             num_networks: networks that are expected to share it.
+            more_come: whether there may be more than that, nobody knows how many.
         """
         largest = self.max_lanes(program)
         values, fixed = max(1, program.num_values("train")), self._fixed_cost(program)
+        # idle lanes may double the cost of a step
+        idle = self._down(min(self.device.max_idle_lanes, int(fixed / values)))
         if self.one_by_one:
-            # idle lanes may double the cost of a step
-            idle = min(self.device.max_idle_lanes, int(fixed / values))
-            return min(largest, self._down(idle))
+            return min(largest, idle)
+        fewest = min(largest, idle) if more_come and not self.device.is_cpu else 1
         num_cohorts = max(1, min(self.device.num_cohorts, num_networks // _MIN_TO_DIVIDE))
         part = math.ceil(num_networks / num_cohorts)
         # lanes are distributed over devices, so the slowest device counts
@@ -86,7 +97,8 @@ class LaneCount:
             for size in self._series(largest)
         }
         least = min(costs.values())
-        return next(size for size, cost in costs.items() if cost <= least * (1 + _NOISE))
+        best = next(size for size, cost in costs.items() if cost <= least * (1 + _NOISE))
+        return max(fewest, best)
 
     def for_stream(self, program: AnyProgram, num_waiting: int) -> int:
         """The number of lanes of a program on a stream: enough for all networks, if possible.
