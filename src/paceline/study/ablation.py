@@ -14,7 +14,8 @@ from paceline.core.events import (
 )
 from paceline.execute.base import Job
 from paceline.space import Space
-from paceline.study.loop.session import attach_callbacks, versions
+from paceline.study.loop.beginning import versions
+from paceline.study.loop.session import attach_callbacks
 from paceline.study.plan.network_plan import NetworkPlan
 from paceline.study.planned.retraining import epochs_of, record_all
 from paceline.study.record.record import Record

@@ -3,7 +3,7 @@
 import os
 import statistics
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
@@ -16,7 +16,6 @@ from paceline.core.events import (
     Event,
     SessionEnded,
     SessionStarted,
-    SettingsChanged,
     SpaceChanged,
     StudyCreated,
     TrialAsked,
@@ -31,7 +30,8 @@ from paceline.space import Hyperparameter, Space
 from paceline.store import Store, Stored, open_store, study_directory
 from paceline.store.writer import SessionClock
 from paceline.study.hooks.dispatch import Callbacks
-from paceline.study.loop.session import INTERRUPTED, versions
+from paceline.study.loop.beginning import is_other_strategy, versions
+from paceline.study.loop.session import INTERRUPTED
 from paceline.study.plan.function_definition import function_objective
 from paceline.study.plan.function_plan import created, given_space
 from paceline.study.plan.initial_search import SearchChoice, choose_search
@@ -108,7 +108,7 @@ class OpenStudy:
         changes: list[Event] = []
         if self.record.created is not None:
             changes = self._changes(first, given, self.record, state)
-            if state is not None and not _is_other_strategy(changes):
+            if state is not None and not is_other_strategy(changes):
                 self._strategy = self._strategy.resumed(state)
         self._callbacks.__enter__()
         if self.record.created is None:
@@ -353,12 +353,6 @@ class OpenStudy:
         for event in events:
             self.record.apply(event)
             self._clock.take(Stored(0, now, event))
-
-
-def _is_other_strategy(changes: Iterable[Event]) -> bool:
-    """Whether the study was opened with another strategy."""
-    changed = (one.changed for one in changes if isinstance(one, SettingsChanged))
-    return any("search.strategy" in names for names in changed)
 
 
 def _settings(
