@@ -1,15 +1,14 @@
-"""Ask and tell: a study whose user runs the trials and reports their scores."""
+"""A study whose user runs the trials and reports their scores."""
 
 import os
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from paceline.core import Budget, InvalidInput, Trial, TrialState, checks, markup
-from paceline.core.checks import flag, whole_number
+from paceline.core.checks import whole_number
 from paceline.core.commands import study_name
 from paceline.core.events import (
     EpochMeasured,
@@ -17,30 +16,21 @@ from paceline.core.events import (
     SessionEnded,
     SessionStarted,
     SpaceChanged,
-    StudyCreated,
     TrialAsked,
     TrialEnded,
     TrialStarted,
 )
-from paceline.execute.function_call import metrics_of
 from paceline.search import History, Strategy
-from paceline.settings.description import Settings, default_settings
-from paceline.settings.function import ASKED, BY_HAND, CLOSED
+from paceline.settings.function import BY_HAND, CLOSED
 from paceline.space import Hyperparameter, Space
-from paceline.store import Store, Stored, open_store, study_directory
-from paceline.store.writer import SessionClock
+from paceline.store import study_directory
+from paceline.study.asktell.opening import Opening
+from paceline.study.asktell.told import finite_metrics, pending_number
 from paceline.study.hooks.dispatch import Callbacks
-from paceline.study.loop.beginning import is_other_strategy, versions
+from paceline.study.loop.beginning import versions
 from paceline.study.loop.session import INTERRUPTED
-from paceline.study.plan.function_definition import function_objective
-from paceline.study.plan.function_plan import created, given_space
-from paceline.study.plan.initial_search import SearchChoice, choose_search
-from paceline.study.plan.limits import seed_of
-from paceline.study.record.changed_space import changed
 from paceline.study.record.dataframe import trials_dataframe
-from paceline.study.record.record import Record
-from paceline.study.record.replay import fold, keep_snapshot
-from paceline.study.resume.existing import Existing, changes_since
+from paceline.study.record.event_log import EventLog
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,55 +71,22 @@ class OpenStudy:
         """
         self.directory = study_directory(directory)
         self._began = time.monotonic()
-        existing = Existing.find(self.directory)
-        given = given_space(space, {})
-        if existing is None and not len(given):
-            raise InvalidInput(
-                "no space was given",
-                expected="space={'rate': paceline.Float(1e-4, 1e-1, sampling='log'), ...}",
-            )
-        seed = seed_of(seed, existing)
-        choice = choose_search("auto" if search is None else search, seed, existing)
-        if existing is not None and not len(given):
-            given = existing.record.space
-        self._may_change = flag("change_space", change_space)
-        choice = choice.within(given) if self._may_change else choice
-        choice.strategy.check(given)
-        first = created(_settings(existing, objective, choice, seed), *about)
-        if existing is not None:
-            self._changes(first, given, existing.record, existing.state)
-        self._store: Store | None = open_store(self.directory, writable=True, store=store)
-        folded = fold(self._store)
-        self.record, self._clock, self._now = folded.record, folded.clock, SessionClock().now
+        opening = Opening.of(self.directory, space, objective, search, seed, change_space, about)
+        self._log = EventLog(self.directory, store)
+        self.record = self._log.record
         self._callbacks = Callbacks() if callbacks is None else callbacks
-        self._callbacks.attach(self._store.directory, self.record, folded.clock, Budget())
-        state = self._store.value("strategy")
-        self._strategy = choice.first(default=False)
-        changes: list[Event] = []
-        if self.record.created is not None:
-            changes = self._changes(first, given, self.record, state)
-            if state is not None and not is_other_strategy(changes):
-                self._strategy = self._strategy.resumed(state)
+        self._callbacks.attach(self._log.directory, self.record, self._log.clock, Budget())
+        is_new = self.record.created is None
+        state = self._log.strategy_state
+        changes = [] if is_new else opening.changes(self.record, state)
+        self._strategy = opening.strategy(changes, None if is_new else state)
         self._callbacks.__enter__()
-        if self.record.created is None:
-            self._write([first, SessionStarted(versions()), SpaceChanged(given.to_json())])
-            return
-        values = {"strategy": self._strategy.to_json()}
-        self._write([SessionStarted(versions()), *changes], values)
-
-    def _changes(
-        self, first: StudyCreated, given: Space, record: Record, state: Any
-    ) -> list[Event]:
-        """The changes since the study was last opened.
-
-        Raises:
-            StudyMismatch: it is another study.
-        """
-        changes = changes_since(first, record, state, self.directory)
-        return [
-            *changes,
-            *changed(record.found_space, given, record, self.directory, self._may_change),
-        ]
+        if is_new:
+            begun = SpaceChanged(opening.space.to_json())
+            self._write([opening.first, SessionStarted(versions()), begun])
+        else:
+            values = {"strategy": self._strategy.to_json()}
+            self._write([SessionStarted(versions()), *changes], values)
 
     # -- ask and tell
 
@@ -181,7 +138,7 @@ class OpenStudy:
         for number, proposal in enumerate(proposals, first):
             events.append(TrialAsked(number, proposal.config, seed, 1, proposal.origin))
             events.append(TrialStarted(number, "by hand", proposal.config))
-        self._append(events, {"strategy": strategy.to_json()})
+        self._log.append(events, {"strategy": strategy.to_json()})
         self._strategy = strategy
         self._callbacks(record, events)
         return [record.trial(number) for number in range(first, first + len(proposals))]
@@ -215,7 +172,7 @@ class OpenStudy:
                 the space was changed; metrics that are not finite, or lack the objective. The study
                 stays as it was.
         """
-        number = self._pending(trial)
+        number = pending_number(trial, self.record)
         metric = self.record.objective.metric
         if failed is not None:
             if metrics is not None or not isinstance(failed, str) or not failed.strip():
@@ -225,7 +182,7 @@ class OpenStudy:
                 )
             self._write([TrialEnded(number, TrialState.FAILED, None, None, failed.strip())])
             return self.record.trial(number)
-        found, of_each = _finite(metrics, metric), tuple(map(float, scores))
+        found, of_each = finite_metrics(metrics, metric), tuple(map(float, scores))
         ended = TrialEnded(number, TrialState.COMPLETED, found[metric], 1, "", of_each)
         spread = {metric: statistics.stdev(of_each)} if len(of_each) > 1 else {}
         self._write(
@@ -285,15 +242,15 @@ class OpenStudy:
         self._close(CLOSED)
 
     def _close(self, reason: str) -> None:
-        if self._store is not None:
-            reason = self._callbacks.stop_reason or reason
-            try:
-                self._write([SessionEnded(reason, time.monotonic() - self._began)])
-                keep_snapshot(self._store, share=0.0)
-            finally:
-                self._store.close()
-                self._store = None
-                self._callbacks.__exit__(None, None, None)
+        if self._log.is_closed:
+            return
+        reason = self._callbacks.stop_reason or reason
+        try:
+            self._write([SessionEnded(reason, time.monotonic() - self._began)])
+            self._log.keep_snapshot()
+        finally:
+            self._log.close()
+            self._callbacks.__exit__(None, None, None)
 
     def __enter__(self) -> Self:
         return self
@@ -308,73 +265,6 @@ class OpenStudy:
             self._callbacks.set_error(error)
         self._close(CLOSED if error is None else INTERRUPTED)
 
-    # -- internals
-
-    def _pending(self, trial: Trial | int) -> int:
-        number = trial.number if isinstance(trial, Trial) else trial
-        try:
-            own = self.record.trials.get(whole_number("trial", number, at_least=0))
-        except InvalidInput:
-            own = None
-        waiting = ", ".join(str(one.number) for one in self.pending) or "none"
-        if own is None or (isinstance(trial, Trial) and trial.config != own.config):
-            name = f"trial {number!r}" if own is None else f"a trial {number} of another study"
-            raise InvalidInput(
-                f"tell was given {name}, which this study never asked for",
-                expected=f"one that is pending: {waiting}",
-            )
-        if own.state is TrialState.STOPPED:  # nothing else stops a trial that its user runs
-            raise InvalidInput(
-                f"trial {number} was ended when the space was changed: its configuration is not "
-                f"one of the space now",
-                expected=f"one that is pending: {waiting}",
-            )
-        if own.state.is_final:
-            raise InvalidInput(
-                f"trial {number} already has a result ({own.state}, score {own.score})",
-                expected="each trial once",
-            )
-        return int(number)
-
     def _write(self, events: list[Event], values: dict[str, Any] | None = None) -> None:
-        self._append(events, values)
+        self._log.append(events, values)
         self._callbacks(self.record, events)
-
-    def _append(self, events: list[Event], values: dict[str, Any] | None = None) -> None:
-        if self._store is None:
-            raise InvalidInput(
-                f"study {study_name(self.directory)} is closed",
-                expected="an open one",
-                fix="Open it again with open_study.",
-            )
-        self._store.append(events, values)
-        keep_snapshot(self._store)
-        now = self._now()
-        for event in events:
-            self.record.apply(event)
-            self._clock.take(Stored(0, now, event))
-
-
-def _settings(
-    existing: Existing | None, objective: Any, choice: SearchChoice, seed: int
-) -> Settings:
-    """The settings; what is not passed is as in the existing study."""
-    goal = existing.record.objective if existing is not None and objective is None else None
-    settings = default_settings(ASKED) if existing is None else existing.settings
-    if settings.function.kind != ASKED:  # other kinds of study are refused later
-        settings = default_settings(ASKED)
-    settings = settings.with_values(search={**choice.settings, "seed": seed, "trials": None})
-    return replace(settings, objective=goal or function_objective(objective))
-
-
-def _finite(metrics: Any, metric: str) -> dict[str, float]:
-    fix = "For a trial without a score, pass failed='why'."
-    try:
-        found = metrics_of(metrics, metric, "tell was given")
-    except InvalidInput as error:
-        raise InvalidInput(error.passed, expected=error.expected, fix=error.fix or fix) from None
-    if found[metric] - found[metric] != 0:  # NaN and the infinities
-        raise InvalidInput(
-            f"tell was given {metric} as {found[metric]}", expected="a finite number", fix=fix
-        )
-    return found
