@@ -6,7 +6,7 @@ from typing import Any
 
 from paceline.callbacks.csv_writer import TrialsCSV
 from paceline.callbacks.interface import Callback
-from paceline.core import InvalidInput, Registry, closest, shown
+from paceline.core import InvalidInput, Registry, closest, shown, subclass_of
 from paceline.exporters.mlflow_runs import MLflow
 from paceline.exporters.optuna_storage import OptunaStorage
 from paceline.exporters.tables import Tables
@@ -16,17 +16,13 @@ from paceline.exporters.wandb_runs import WandB
 _LIKE = 0.85  # from which similarity on a name is taken for a misspelt one
 
 
-def _is_class(item: object) -> bool:
-    return isinstance(item, type) and issubclass(item, Callback)
-
-
 CALLBACKS: Registry[type[Callback]] = Registry(
     "callback",
     "callbacks",
     "paceline.callbacks",
     "paceline.callbacks",
     "a subclass of paceline.Callback",
-    _is_class,
+    subclass_of(Callback),
 )
 """Classes of callbacks that can be made without arguments, by their names."""
 
@@ -91,7 +87,7 @@ def checked(given: object) -> Callback:
             "A callback of Keras is called where Paceline trains networks: in tune(build, data). A "
         )
         fix += "function of your own passes it to model.fit."
-    if _is_class(given):
+    if isinstance(given, type) and issubclass(given, Callback):
         fix = f"Pass an instance: {getattr(given, '__name__', given)}(...)."
     expected = f"instances of paceline.Callback, or names: {', '.join(map(repr, callback_names()))}"
     raise InvalidInput(f"callbacks contains {shown(given)}", expected=expected, fix=fix)

@@ -29,7 +29,7 @@ from paceline.core.names import (
     validates_argument_names,
 )
 from paceline.core.objective import DIRECTIONS, Objective
-from paceline.core.registry import Registry, reading_state
+from paceline.core.registry import Registry, reading_state, subclass_of
 from paceline.core.trial import Configuration, Measurement, Trial, TrialState, Value
 
 __all__ = [
@@ -67,5 +67,6 @@ __all__ = [
     "parse_seconds",
     "reading_state",
     "shown",
+    "subclass_of",
     "validates_argument_names",
 ]

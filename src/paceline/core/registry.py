@@ -51,6 +51,11 @@ def _anything(item: object) -> bool:  # noqa: ARG001
     return True
 
 
+def subclass_of(base: type) -> Callable[[object], bool]:
+    """Whether an object is a class that derives from a base."""
+    return lambda item: isinstance(item, type) and issubclass(item, base)
+
+
 class Registry(Generic[T]):
     """Extensions of one kind by their names.
 

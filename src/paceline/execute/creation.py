@@ -7,25 +7,13 @@ makes others known by name.
 
 from concurrent.futures import Executor as Pool
 from functools import partial
-from typing import TypeVar
 
 from paceline.core import InvalidInput, shown
 from paceline.execute.base import Executor
 from paceline.execute.configured import ConfiguredExecutor
 from paceline.execute.work import LOCAL, ExecutorFactory, Work, registry
 
-_Kind = TypeVar("_Kind", bound=ExecutorFactory)
-
-
-def register(kind: _Kind) -> _Kind:
-    """Makes a class of executors known by its ``name``: a class decorator.
-
-    A package can do the same by an entry point of the group ``paceline.executors``.
-
-    Raises:
-        InvalidInput: it cannot be called, or another executor has this name.
-    """
-    return registry.register(kind)
+register = registry.register
 
 
 def factory_of(executor: str | ExecutorFactory | Pool | None) -> ExecutorFactory:

@@ -103,4 +103,8 @@ registry: Registry[ExecutorFactory] = Registry(
     "a class whose constructor takes the work, or another function of it",
     callable,
 )
-"""The executors by name."""
+"""The executors by name.
+
+They are registered by the class decorator ``register``, or provided by a package with an entry
+point of the group ``paceline.executors``.
+"""

@@ -11,9 +11,9 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
-from paceline.core import Action, Decision, InvalidInput, Registry, reading_state
+from paceline.core import Action, Decision, InvalidInput, Registry, reading_state, subclass_of
 from paceline.schedule.standings import Standings
 
 
@@ -108,22 +108,15 @@ registry: Registry[type[Schedule]] = Registry(
     "paceline.schedules",
     "paceline.schedule",
     "a subclass of paceline.schedule.Schedule",
-    lambda item: isinstance(item, type) and issubclass(item, Schedule),
+    subclass_of(Schedule),
 )
-"""The schedules by name."""
-_Kind = TypeVar("_Kind", bound=type[Schedule])
+"""The schedules by name.
 
-
-def register(kind: _Kind) -> _Kind:
-    """Registers a class of schedules under its ``name``; a class decorator.
-
-    A package can use an entry point of the group ``paceline.schedules`` instead. A study whose
-    schedule is neither registered nor installed can only be resumed with the schedule passed again.
-
-    Raises:
-        InvalidInput: not a schedule, or another class has this name.
-    """
-    return registry.register(kind)
+They are registered by the class decorator ``register``, or provided by a package with an entry
+point of the group ``paceline.schedules``. A study whose schedule is neither can only be resumed
+with the schedule passed again.
+"""
+register = registry.register
 
 
 def schedule_names() -> tuple[str, ...]:

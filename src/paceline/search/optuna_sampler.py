@@ -98,10 +98,6 @@ class OptunaSampler(Strategy):
         seed = int(np.random.SeedSequence(self.seed, spawn_key=(self.asks,)).generate_state(1)[0])
         return getattr(library.samplers, self.sampler)(**self.arguments, seed=seed)
 
-    def size(self, space: Space) -> int | None:
-        """Number of configurations of the space; None if it is continuous."""
-        return space.size()
-
     def to_json(self) -> dict[str, Any]:
         """The whole state as JSON types."""
         marks = {key: dict(marked) for key, marked in self.marks.items()}

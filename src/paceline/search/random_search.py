@@ -43,10 +43,6 @@ class Random(Strategy):
         )
         return replace(self, draw=draw), tuple(batch.proposals)
 
-    def size(self, space: Space) -> int | None:
-        """Number of configurations of the space; None if it is continuous."""
-        return space.size()
-
     def to_json(self) -> dict[str, Any]:
         """The whole state as JSON types."""
         return {"strategy": self.name, "seed": self.seed, "draw": self.draw}

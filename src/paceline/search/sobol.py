@@ -58,10 +58,6 @@ class Sobol(Strategy):
         )
         return replace(self, point=point, started=self.started or count > 0), tuple(batch.proposals)
 
-    def size(self, space: Space) -> int | None:
-        """Number of configurations of the space; None if it is continuous."""
-        return space.size()
-
     def to_json(self) -> dict[str, Any]:
         """The whole state as JSON types."""
         return {

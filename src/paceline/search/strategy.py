@@ -5,7 +5,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from paceline.core import (
     Trial,
     Value,
     reading_state,
+    subclass_of,
 )
 from paceline.core.checks import whole_number
 from paceline.space import Space
@@ -149,9 +150,12 @@ class Strategy(ABC):
             InvalidInput: an argument of this strategy does not fit the space.
         """
 
-    @abstractmethod
     def size(self, space: Space) -> int | None:
-        """Number of configurations that this strategy could propose; None if infinite."""
+        """Number of configurations that this strategy could propose; None if infinite.
+
+        All of the space, unless a class says otherwise.
+        """
+        return space.size()
 
     def exhausted(self, space: Space, history: History) -> str | None:
         """Why nothing is left to propose, as a sentence without full stop; None if something is.
@@ -197,22 +201,15 @@ registry: Registry[type[Strategy]] = Registry(
     "paceline.strategies",
     "paceline.search",
     "a subclass of paceline.search.Strategy",
-    lambda item: isinstance(item, type) and issubclass(item, Strategy),
+    subclass_of(Strategy),
 )
-"""The search strategies by name."""
-_Kind = TypeVar("_Kind", bound=type[Strategy])
+"""The search strategies by name.
 
-
-def register(kind: _Kind) -> _Kind:
-    """Registers a class of strategies under its ``name``; a class decorator.
-
-    A package can use an entry point of the group ``paceline.strategies`` instead. A study whose
-    strategy is neither registered nor installed can only be resumed with the strategy passed again.
-
-    Raises:
-        InvalidInput: not a strategy, or another class has this name.
-    """
-    return registry.register(kind)
+They are registered by the class decorator ``register``, or provided by a package with an entry
+point of the group ``paceline.strategies``. A study whose strategy is neither can only be resumed
+with the strategy passed again.
+"""
+register = registry.register
 
 
 def strategy_names() -> tuple[str, ...]:

@@ -5,11 +5,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 from filelock import FileLock, Timeout
 
-from paceline.core import InvalidInput, PacelineError, Registry, StudyLocked, UnreadableStudy
+from paceline.core import (
+    InvalidInput,
+    PacelineError,
+    Registry,
+    StudyLocked,
+    UnreadableStudy,
+    subclass_of,
+)
 from paceline.core.events import Event, Json
 from paceline.store.files import explained
 from paceline.store.paths import LOCK, MARKER
@@ -238,22 +245,14 @@ registry: Registry[type[Store]] = Registry(
     "paceline.stores",
     "paceline.store",
     "a subclass of paceline.store.Store",
-    lambda item: isinstance(item, type) and issubclass(item, Store),
+    subclass_of(Store),
 )
-"""The stores by name."""
-_Kind = TypeVar("_Kind", bound=type[Store])
+"""The stores by name.
 
-
-def register(kind: _Kind) -> _Kind:
-    """Registers a class of stores under its ``name``; a class decorator.
-
-    A package can use an entry point of the group ``paceline.stores`` instead. A study can be opened
-    only if its store is registered or installed.
-
-    Raises:
-        InvalidInput: not a store, or another class has this name.
-    """
-    return registry.register(kind)
+They are registered by the class decorator ``register``, or provided by a package with an entry
+point of the group ``paceline.stores``; else a study in them cannot be opened.
+"""
+register = registry.register
 
 
 def lock(

@@ -272,10 +272,6 @@ class Bayes(Strategy):
         )
         return replace(self, point=sobol.point, started=sobol.started), proposals
 
-    def size(self, space: Space) -> int | None:
-        """Number of configurations of the space; None if it is continuous."""
-        return space.size()
-
     def to_json(self) -> dict[str, Any]:
         """The whole state as JSON types."""
         return {
