@@ -33,10 +33,10 @@ side is a process of its own with an empty cache."""
 
 def run(options: Options) -> Result:
     quick = options.quick
-    rows, seconds, budget = (96, 0.1, 6) if quick else (2048, 1.0, 100)
+    rows, seconds, budget = (96, 0.1, 6) if quick else (2048, 1.0, 75)
     executions = [0] if quick else [0, 50]
     lanes = LANES[:2] if quick else LANES
-    minutes = {"784-128-64-10": 0.5, "8-30-30-10": 0.35, "CNN 32-64": 0.4}
+    minutes = {"784-128-64-10": 0.45, "8-30-30-10": 0.3, "CNN 32-64": 0.35}
     with folder() as directory:
         found, fit = {}, {}
         for name, (space, shape) in NETWORKS.items():
