@@ -91,6 +91,7 @@ class LadderRecord:
 
 
 def _sentences(ladder: LadderRecord) -> Iterator[str]:
+    """The result in sentences: the best rung, each step, and what failed."""
     if not ladder.rungs:
         yield "No rung was measured."
         return

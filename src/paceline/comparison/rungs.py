@@ -114,6 +114,7 @@ def _checked(rungs: Mapping[str, Callable[[Any], Any]]) -> list[str]:
 
 
 def _pairs(names: Sequence[str], steps: Sequence[tuple[str, str]] | None) -> list[tuple[str, str]]:
+    """The steps of a ladder that are tested: those given, or from each rung to the next."""
     if steps is None:
         return list(pairwise(names))
     is_listed = isinstance(steps, list | tuple)

@@ -97,6 +97,7 @@ def _check_positions(
     args: Sequence[object],
     given: Iterable[str],
 ) -> None:
+    """Explains a call with too many arguments by position, where they could be passed by name."""
     by_position = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
     extra = args[len(by_position) :]
     free = [

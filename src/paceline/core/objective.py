@@ -164,6 +164,7 @@ _REVERSING = frozenset({"neg", "negated", "negative", "minus", "inverse", "inver
 
 
 def _infer(metric: str) -> Direction:
+    """The direction that the words of a metric's name imply."""
     words = _words(metric)
     while words and words[-1] in _NEUTRAL:
         words.pop()

@@ -184,6 +184,7 @@ def order_of(num_folds: int) -> list[int]:
 
 
 def _splitter(split: Split, folds: Any) -> Any:
+    """The splitter of a number of folds: stratified by classes and grouped, where the data are."""
     folds = folds_of(folds)
     if not isinstance(folds, int):
         return folds
@@ -235,6 +236,7 @@ def _keeps_groups_only(splitter: Any) -> bool:
 
 
 def _parts(split: Split, splitter: Any, folds: Any) -> tuple[Parts, ...]:
+    """The folds of a splitter, checked."""
     dataset, groups = split.dataset, split.dataset.groups
     labels = targets.labels(dataset.y, dataset.task)
     of_rows = labels if labels is not None else np.zeros(dataset.num_rows)

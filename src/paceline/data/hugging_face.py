@@ -68,6 +68,7 @@ def dataset_stream(dataset: Any) -> BatchSource:
 
 
 def _read(dataset: Any, test: Any, target: Any) -> Raw | RowSource:
+    """A data set of values as a table; one of images or texts row by row."""
     target = _target_of(dataset, target)
     names = [name for name in dataset.column_names if name != target]
     feature = dataset.features[target]
@@ -92,6 +93,7 @@ def _read(dataset: Any, test: Any, target: Any) -> Raw | RowSource:
 
 
 def _target_of(dataset: Any, target: Any) -> str:
+    """The column of the target: the one that was named, or one with a usual name."""
     columns = list(dataset.column_names)
     if target is None:
         found = next((name for name in _TARGETS if name in columns), None)

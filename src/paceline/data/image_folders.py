@@ -106,6 +106,7 @@ def _check_pillow() -> None:
 
 
 def _parsed(request: DataRequest) -> tuple[Path, _Form]:
+    """The folder and the form of its images, of a text such as ``faces?size=64``."""
     text, _, options = request.argument.partition("?")
     path = Path(text).expanduser()
     if not path.is_dir() and request.data_dir is not None:

@@ -216,6 +216,7 @@ def _decimal_of(found: "pd.DataFrame") -> Decimal | None:
 def _number_form(
     name: str, found: "pd.DataFrame", decimal: Decimal | None, is_semicolon: bool
 ) -> Form | None:
+    """The notation of a column of numbers with units and one decimal mark; None if it has none."""
     units = sorted(set(found["before"].dropna()) | set(found["after"].dropna()))
     if len(units) > 1:
         raise InvalidInput(
@@ -250,6 +251,7 @@ def _number_form(
 
 
 def _date_form(name: str, texts: "pd.Series[Any]") -> Form | None:
+    """The notation that fits most texts of a column; None if they are not dates."""
     enough = ENOUGH * len(texts)
     if texts.str.contains(_HAS_DATE).sum() < enough:
         return None

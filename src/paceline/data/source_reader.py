@@ -108,6 +108,7 @@ class SourceReader:
         return replace(raw, name=named, from_file=True)
 
     def _read(self, source: Any) -> Raw:
+        """Reads a source by its type."""
         target = self.target
         if arrays.is_frame(source):
             x, y = table_columns.take_target(source, target, "the data frame")
@@ -172,6 +173,7 @@ class SourceReader:
         return raw
 
     def _from_path(self, source: str | os.PathLike[str]) -> Raw:
+        """Reads a file or a folder, or a folder of idx files by its name."""
         path = Path(source).expanduser()
         if isinstance(source, str) and not path.exists():
             for place in data_folders.idx_folders(self.data_dir):
@@ -226,6 +228,7 @@ def _from_registry(source: NamedSet, request: source_registry.DataRequest) -> Ra
 
 
 def _named(source: NamedSet, data_dir: str | os.PathLike[str] | None) -> Raw:
+    """Reads a data set that Paceline knows by name; downloads it if it is not on this machine."""
     if source.form == "bundled":
         from sklearn.datasets import load_digits
 
@@ -280,6 +283,7 @@ def _instead(source: object) -> str:
 
 
 def _from_tuple(source: tuple[Any, ...]) -> Raw:
+    """Takes ``(x, y)``, with weights or a test set, as Keras does."""
     if len(source) == 2 and all(isinstance(part, tuple) and len(part) == 2 for part in source):
         source = (*source[0], *source[1])
     if len(source) not in (2, 3, 4):

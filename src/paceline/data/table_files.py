@@ -87,6 +87,7 @@ def read_table(path: Path, decimal: Decimal | None = None, *, as_before: bool = 
 
 
 def _read_csv(path: Path, decimal: Decimal | None, as_before: bool) -> TableFile:
+    """Reads a CSV file in the encoding, with the separator and the decimal mark that it has."""
     import pandas as pd
 
     encoding = "utf-8" if as_before else _encoding(path)

@@ -177,6 +177,7 @@ def _whole(values: Array, name: str) -> Array:
 
 
 def _classes(values: Array, test: Array | None, notes: tuple[str, ...], name: str) -> Targets:
+    """A target as numbers of classes, in the order of their labels."""
     values = _whole(values, name)
     both = values if test is None else np.concatenate([values, _whole(test, name)])
     classes, codes = np.unique(both, return_inverse=True)

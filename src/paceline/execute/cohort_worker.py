@@ -174,6 +174,7 @@ class CohortWorker:
         return future.result()
 
     def _recover(self, task: CohortTask, error: Exception) -> CohortTask | None:
+        """What to do after a cohort failed: half of the lanes if memory ran out, else ``fit``."""
         fresh = [entry for entry in task.entries if not entry.run.is_over and not entry.has_moved]
         # these cannot be started again: their measurements have been reported
         moved = [entry for entry in task.entries if not entry.run.is_over and entry.has_moved]
@@ -290,6 +291,7 @@ class _CohortTraining:
         return True
 
     def _report(self) -> None:
+        """Sends the results of an epoch, and frees the lanes of networks that ended or paused."""
         results: dict[int, Leaves] = {}
         state, epoch = LaneState(self._cohort), self._cohort.epoch_logs()
         leaving, paused = [], {}
@@ -321,6 +323,7 @@ class _CohortTraining:
             self._worker.outbox.put(ModelFiles(entry.prepared, files))
 
     def _snapshots(self, state: LaneState) -> Mapping[int, TrialSnapshot]:
+        """Snapshots of all networks in lanes, if due: they take a small part of the time."""
         now = time.perf_counter()
         due = max(_SNAPSHOT_SECONDS, self._snapshot_cost / _SNAPSHOT_SHARE)
         if not self._in_slot or (

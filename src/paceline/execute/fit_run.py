@@ -138,6 +138,7 @@ def _fit_epoch_of_arrays(
     epoch: int,
     callbacks: Any,
 ) -> dict[str, float]:
+    """Trains an epoch on the rows, and in the order, that a lane would have."""
     order, held_out = feed.order(job.seed, epoch), slice(feed.num_validation)
     train, validation = feed.data.parts(job.split)
     validation = jax.tree.map(lambda array: array[held_out], validation)

@@ -208,6 +208,7 @@ class _FunctionCall:
         return self._hp.refused or mistake
 
     def _report(self, value: Any, step: int | None) -> bool:
+        """Sends a step's metrics; at a decision, waits for it. Returns as `hp.report` does."""
         if self._is_stopped:
             raise TrialStopped
         if self._steps == self._epochs:

@@ -259,6 +259,7 @@ class NetworkMerging:
         return ""
 
     def _new(self, prepared: PreparedNetwork) -> _Known:
+        """Chooses the sizes of programs for a structure whose first network has come."""
         if prepared.traced is None:
             raise TypeError("a network that needs fit is not merged")
         structure = Structure.of(prepared.traced)

@@ -295,6 +295,7 @@ class Preparation:
         )
 
     def _prepare_one(self, job: Job) -> tuple[PreparedNetwork | FailedBuild, bool]:
+        """Builds and traces a network; tells besides whether its build has used ``epochs``."""
         hp = HyperParameters(self.space, job.config)
 
         def used() -> Configuration:
@@ -338,6 +339,7 @@ class Preparation:
         model: keras.Model,
         feed: ArrayFeed | StreamFeed,
     ) -> PreparedNetwork | FailedBuild:
+        """Traces a built network, or says why it needs ``fit``."""
         reason = f"the Keras backend is {keras.backend.backend()}; cohorts need the JAX backend"
         callbacks, rate_leaf = self._callbacks_of(job), None
         if self._fused:

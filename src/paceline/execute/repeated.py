@@ -107,6 +107,7 @@ class RepeatedExecutor:
         self._inner.close()
 
     def _merge(self, update: ExecutorUpdate) -> ExecutorUpdate | None:
+        """The update of trials from one of their trainings; None while it says nothing of them."""
         events: list[Event] = []
         results: dict[int, Leaves] = {}
         trained: dict[int, Sequence[Leaves]] = {}

@@ -90,6 +90,7 @@ def _write(store: Any, experiment: Any, runs: Sequence[FinishedRun]) -> None:
 
 
 def _run(key: str, experiment: Any, run: FinishedRun) -> dict[str, Any]:
+    """The row of a run in MLflow's database."""
     from mlflow.utils.uri import append_to_uri_path
 
     return {

@@ -161,6 +161,7 @@ def _final(summary: Summary, to: "Console") -> None:
 
 
 def _head(summary: Summary) -> Iterator[str]:
+    """What the study optimises on which data, and its state."""
     record = summary.record
     if record.created is None:
         yield f"The study in {study_name(summary.directory)} has not begun."
@@ -198,6 +199,7 @@ def _head(summary: Summary) -> Iterator[str]:
 
 
 def _best(summary: Summary, title: str = "Best configuration") -> Iterator[str]:
+    """The best configuration, and what was measured of it."""
     record, trial = summary.record, summary.record.best
     if trial is None:
         yield "No trial has completed yet."

@@ -208,6 +208,7 @@ def _groups(hyperparameters: Sequence[Hyperparameter]) -> list[list[Hyperparamet
 
 
 def _steps(group: Sequence[Hyperparameter], samples: int) -> list[GridStep]:
+    """The axes of a group of hyperparameters; bits say under which values each is active."""
     axes = [GridAxis.of(h, samples) for h in group]
     of_name: dict[str, list[int]] = {}
     for at, h in enumerate(group):

@@ -299,6 +299,7 @@ def _is_exact(final: Final, gains: "Gains", searched: Mapping[int, float]) -> bo
 def _rivals(
     final: Final, gains: "Gains", winner: int, sign: float, *, signed: bool, certain: bool
 ) -> tuple[Rival, ...]:
+    """Compares the winner with the other finalists; they are ordered by their mean."""
     others = sorted((n for n in gains if n != winner), key=lambda n: -float(gains[n].mean()))
     apart = [gains[winner] - gains[number] for number in others]
     signed = signed and final.num_pairs >= _MIN_SIGNED

@@ -69,6 +69,7 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def _in_words(path: Path, error: BaseException | None) -> PacelineError:
+    """An error of SQLite as one that says what to do."""
     name, reason = getattr(error, "sqlite_errorname", None) or "", str(error)
     if name == "SQLITE_FULL":
         return PacelineError(cannot_write(path, errno.ENOSPC))

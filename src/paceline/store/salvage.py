@@ -188,6 +188,7 @@ def _copied(path: Path) -> Path:
 def _write(
     directory: Path, new: Path, last: int, kept: Mapping[str, Json], added: Sequence[Event]
 ) -> None:
+    """Writes a database with the events that can be read, and those added at the end."""
     engine = engine_of(new)
     with explained_database(new), engine.connect() as target, _reading(directory) as reader:
         make(target)

@@ -55,6 +55,7 @@ def configurations(
 
 
 def _changed(space: Space, start: Configuration, goal: Configuration) -> dict[str, Configuration]:
+    """For each hyperparameter, the starting configuration with the goal's value of it."""
     found: dict[str, Configuration] = {}
     for name in space.names:
         if name not in start or name not in goal or start[name] == goal[name]:
@@ -100,6 +101,7 @@ def _check(record: Record, directory: Path) -> None:
 
 
 def _measure(plan: NetworkPlan, recorder: Recorder, num_pairs: int) -> None:
+    """Trains what is missing of the configurations between the default and the best one."""
     record = recorder.record
     best, default = record.best, record.default
     if best is None or default is None:

@@ -179,6 +179,7 @@ def load_file(path: Path) -> Any:
 
 
 def _load(path: Path, known: Mapping[str, Any] | None, custom_objects: Any, safe_mode: bool) -> Any:
+    """Loads the model file of a study."""
     choose_backend()
     from paceline.train.saving import load
 

@@ -184,6 +184,7 @@ class SameAnswer:
         ]
 
     def _score_distance(self, model: keras.Model, logs: Mapping[str, float]) -> float:
+        """The largest difference of a metric to what ``evaluate`` returns."""
         if self.validation is None:
             return 0.0
         x, y, *weight = self.validation

@@ -190,6 +190,7 @@ class ArrayProgram(BaseProgram):
     def _validate(
         self, lanes: list[Any], constants: dict[str, Any], data: list[Any], held_out: Any
     ) -> tuple[list[Any], list[Any]]:
+        """Evaluates each lane on its validation rows, in batches; returns lanes and metrics."""
         size, rows = self.feed.sizes["test"], self.feed.num_validation
 
         def step(

@@ -30,6 +30,7 @@ _is_listening = threading.Event()
 
 
 def _listen() -> None:
+    """Begins to count, once in a process."""
     if _is_listening.is_set():
         return
     _is_listening.set()

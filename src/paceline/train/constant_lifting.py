@@ -176,6 +176,7 @@ class _ConstantLifter:
     def _lift_equation(
         self, equation: Equation, ids: dict[Any, int], consumers: Mapping[Any, Equation | None]
     ) -> LiftedEquation:
+        """Numbers the constants of an equation, and adds the rest of it to the hashes."""
         name = equation.primitive.name
         inner = list(_inner_jaxprs(equation.params))
         enters = (name in INLINED and len(inner) == 1) or name in _LOOPS

@@ -312,6 +312,7 @@ def _on_cpu() -> contextlib.AbstractContextManager[object]:
 
 @contextlib.contextmanager
 def _replaced(module: Any, name: str, wrap: Callable[[Any], Any]) -> Iterator[None]:
+    """Replaces a function of a module in the block, for this thread and this trace only."""
     original = getattr(module, name)
     wrapped, owner, outside = wrap(original), threading.get_ident(), _trace_state()
 

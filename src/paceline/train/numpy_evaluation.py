@@ -45,6 +45,7 @@ def _controller() -> ThreadpoolController:
 
 
 def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], args: Sequence[Any]) -> _Values:
+    """Evaluates the equations in order; each value is freed after its last use."""
     env: dict[Any, Any] = dict(zip(jaxpr.constvars, map(_on_host, consts), strict=True))
     env.update(zip(jaxpr.invars, args, strict=True))
     last_use = _last_uses(jaxpr)

@@ -128,6 +128,7 @@ class RowAnalysis:
     def _equation(
         self, small: LiftedEquation, large: LiftedEquation, values: Sequence[AbstractValue]
     ) -> list[AbstractValue]:
+        """How the results of one operation depend on the rows of a batch."""
         equations, name = (small.equation, large.equation), large.equation.primitive.name
         if large.bodies:
             return self._with_bodies(small, large, values)
@@ -161,6 +162,7 @@ class RowAnalysis:
     def _of_rows(
         self, equations: Sequence[Equation], values: Sequence[AbstractValue]
     ) -> AbstractValue:
+        """The result of an operation on rows: rows again, a sum over them, or neither."""
         degree = degree_of(equations[0].primitive.name, values)
         if (
             any(value.kind not in (RowDependence.ROWS, RowDependence.FREE) for value in values)
@@ -176,6 +178,7 @@ class RowAnalysis:
         return MIXED
 
     def _of_metrics(self, equation: Equation, values: Sequence[AbstractValue]) -> AbstractValue:
+        """The result of an operation on a metric's state: it may only grow by sums over rows."""
         name = equation.primitive.name
         old, others = values[0], values[1:]
         if name in ("add", "add_any") and old.kind is not RowDependence.METRIC:
@@ -337,6 +340,7 @@ class RowAnalysis:
     def _while(
         self, small: LiftedEquation, large: LiftedEquation, values: Sequence[AbstractValue]
     ) -> list[AbstractValue]:
+        """The results of a loop whose condition does not depend on the rows."""
         params = large.equation.params
         num_cond, num_body = params["cond_nconsts"], params["body_nconsts"]
         cond_consts, body_consts, init = (

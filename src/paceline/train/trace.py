@@ -246,6 +246,7 @@ def _trace_step(
     name: str,
     feed: ArrayFeed | StreamFeed,
 ) -> TracedStep:
+    """Traces the model's own training or test step on batches of a shape."""
     names: list[str] = []
 
     def train(state: list[Any], batch: tuple[Any, ...]) -> list[Any]:

@@ -305,6 +305,7 @@ class TraceCache(Generic[N]):
     def _learn(
         self, key: _Key, across_sizes: bool, traced: TracedModel, numbers: Mapping[str, float]
     ) -> None:
+        """Learns from a traced network which numbers of its configuration its constants are."""
         if across_sizes and (
             self.is_merged is None or traced.structure_key in {"", *self._irregular}
         ):

@@ -60,6 +60,7 @@ class StudyReader:
         return is_new or failed
 
     def _look(self) -> bool:
+        """Reads what is new; returns whether anything has changed."""
         if not self._open() or self._store is None:
             return False
         last = self._store.last()

@@ -202,6 +202,7 @@ class EngineExecutor:
         return updates
 
     def _process(self, slot: EngineSlot, message: Message) -> list[ExecutorUpdate]:
+        """Processes a message of an engine."""
         match message.kind:
             case "hello":
                 return self._failed(self._crew.greet(slot, message))

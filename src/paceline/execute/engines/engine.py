@@ -114,6 +114,7 @@ class NetworkEngine:
             self._executor = None
 
     def _take(self, message: Message) -> None:
+        """Carries out a message of the study."""
         if message.kind == "start":
             self._start(message)
             return

@@ -142,6 +142,7 @@ class WorkerServer(ConfiguredExecutor):
         return known, False
 
     def _started(self, study: str) -> "StudyServer":
+        """Starts the server that workers join, and says how they do."""
         from paceline.execute.remote.lobby import Lobby
         from paceline.execute.remote.server import StudyServer
         from paceline.execute.remote.signing import TOKEN, given_token, new_token

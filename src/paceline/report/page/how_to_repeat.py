@@ -19,6 +19,7 @@ def panel(summary: Summary) -> Panel:
 
 
 def _how(summary: Summary) -> Iterator[str]:
+    """The table of what is needed to run the study again."""
     record = summary.record
     if record.created is None:
         return

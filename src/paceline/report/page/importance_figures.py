@@ -179,6 +179,7 @@ def axes(place: int, number: int) -> tuple[list[float], list[float]]:
 def _curve(
     found: "PartialDependence", sign: float, x: str, y: str, name: str
 ) -> list[dict[str, Any]]:
+    """The traces of a partial dependence: a line in a band, or points with bars for a choice."""
     values = [
         value if found.ordered and not isinstance(value, str | bool) else label(words.value(value))
         for value in found.values

@@ -112,6 +112,7 @@ class BestModel:
         leaves: Leaves,
         details: Mapping[str, Json],
     ) -> None:
+        """Tests a trained model, writes its file, and records all of it in one transaction."""
         model, batch_size = models.of(best, leaves), models.rows_of_batch(best)
         test_part.keep_predictions(model, self._directory)
         metrics = test_part.measure(model, models.rows_of_evaluation(best))

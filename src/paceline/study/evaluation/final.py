@@ -93,6 +93,7 @@ class FinalEvaluation:
         return True
 
     def _train(self, fresh: Fresh) -> None:
+        """Trains the finalists on the pairs that are missing."""
         final = self._final
         count = final.num_pairs
         jobs = []

@@ -197,6 +197,7 @@ def _given_size(finalists: Sequence[int], pairs: int, wanted: int) -> Size:
 def _uncertainty(
     record: Record, whole: Sequence[int], finalists: Sequence[int], pairs: int
 ) -> tuple[str, ...]:
+    """Says what a smaller final than the standard one cannot show."""
     if pairs == STANDARD_PAIRS and len(finalists) == len(whole):
         return ()
     notes = [

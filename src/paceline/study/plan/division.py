@@ -76,6 +76,7 @@ class Division:
         )
 
     def _fresh(self, num_pairs: int) -> tuple[Splits, tuple[Parts, ...] | None]:
+        """The splits of the final's pairs, and what they differ in."""
         seeds, folds = seeds_of(self.seed, FINAL, num_pairs), self.folds
         if not isinstance(self.parts, Split):
             return Splits.SAME, None

@@ -35,6 +35,7 @@ def source_of(given: Any) -> Source:
 
 
 def _of_directory(directory: str | os.PathLike[str]) -> Source:
+    """The completed trials of a study as configurations and losses."""
     path = study_directory(directory, "learn_from")
     if not has_study(path):
         raise InvalidInput(

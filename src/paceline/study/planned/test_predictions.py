@@ -115,6 +115,7 @@ def read_tested(directory: Path) -> Tested | None:
 
 
 def _tested(model: Any, x: Any, y: Any, task: str, class_names: tuple[str, ...]) -> Tested | None:
+    """The predictions of a sample of the test rows; None where they are not one array."""
     if not hasattr(y, "shape") or not hasattr(x, "shape") or len(y) == 0:
         return None  # several inputs or targets
     chosen = _chosen(len(y))

@@ -94,6 +94,7 @@ class _Evaluation:
         return self._run(body, dict(zip(body.inputs, inputs, strict=True)))
 
     def _run(self, body: FlatBody, values: dict[int, Padded]) -> list[Padded]:
+        """Evaluates the equations of a body on padded values."""
         for constant in body.arrays:
             array = constant.array
             if constant.number is not None:
@@ -138,6 +139,7 @@ class _Evaluation:
     def _equation(
         self, equation: FlatEquation, operands: list[Padded], inner: Callable[..., list[Padded]]
     ) -> list[Padded]:
+        """Evaluates one equation: by its rule where padding matters, as it is elsewhere."""
         results = [self.related.axes[result] for result in equation.results]
         axes = [*(axis for one in operands for axis in one.axes)]
         axes += [axis for result in results for axis in result]

@@ -173,6 +173,7 @@ class _Flattener:
     def _walk(
         self, lifted: LiftedJaxpr, inputs: Sequence[Operand], block: _Body, outer: str
     ) -> list[Operand]:
+        """Adds the equations of a jaxpr to a body, those of called functions in their place."""
         env: dict[Any, Operand] = dict(zip(lifted.jaxpr.invars, inputs, strict=True))
         numbers = zip(lifted.const_numbers, lifted.array_numbers, strict=True)
         consts = zip(lifted.jaxpr.constvars, lifted.consts, strict=True)
@@ -198,6 +199,7 @@ class _Flattener:
     def _equation(
         self, step: LiftedEquation, operands: list[Operand], block: _Body, layer: str
     ) -> list[Operand]:
+        """Adds one equation, with bodies of its own; returns its results."""
         bodies = tuple(self.body(one, self.declare(one.jaxpr.invars), layer) for one in step.bodies)
         results = self.declare(step.equation.outvars)
         params = step.equation.params

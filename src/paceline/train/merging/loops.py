@@ -29,6 +29,7 @@ def _relate_scan(site: Site) -> None:
 
 
 def _scan(call: Call) -> list[Padded]:
+    """A scan over padded values; the carry is masked in each step, so its padding stays zero."""
     num_consts, num_carry = scan_counts(call.params)
     consts = list(call.operands[:num_consts])
     carry = [call.masked(one) for one in call.operands[num_consts : num_consts + num_carry]]

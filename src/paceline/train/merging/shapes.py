@@ -46,6 +46,7 @@ def _relate_reshape(site: Site) -> None:
 
 
 def _relate_equal_products(site: Site, before: list[int], after: list[int]) -> None:
+    """Relates axes before and after a reshape: the smallest groups of equal product."""
     sizes = site.table.sizes
     while before and after:
         first, second = [before.pop(0)], [after.pop(0)]

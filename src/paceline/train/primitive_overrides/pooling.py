@@ -33,6 +33,7 @@ def _reduction(
     start: float,
     combine: Callable[[jax.Array, jax.Array], jax.Array],
 ) -> Callable[[jax.Array], jax.Array] | None:
+    """A pooling by slices and elementwise operations, where that is faster; None elsewhere."""
     windows = _windows(params, aval)
     # overlapping windows are left to XLA: 64x28x28x32, 3x3 by 2 in 7.8 ms against 8.4, 2x2 by 1 in
     # 3.4 against 8.3; but windows of 2x2 by 2 in 3.4 against 2.7
