@@ -42,7 +42,7 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
     return x, (x.sum(axis=1) > 0).astype("int32")
 
 
-def test_what_is_public() -> None:
+def test_the_public_names_are_these() -> None:
     assert set(paceline.__all__) == {
         "AllTrialsFailed",
         "Boolean",

@@ -172,7 +172,7 @@ def shown_trial(directory: Path) -> str:
     return printed.getvalue()
 
 
-def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_test_dependency_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hypothesis", None)  # as if it were not installed
     monkeypatch.delitem(sys.modules, "paceline.testing.extra")
     with pytest.raises(ImportError, match=r"needs hypothesis; install it: .*paceline\[testing\]"):

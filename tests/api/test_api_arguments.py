@@ -381,7 +381,7 @@ CASES = [(face, name) for face, wrong in WITH_STUDY.items() for name in wrong]
 
 
 @pytest.mark.parametrize(("face", "name"), CASES)
-def test_what_goes_on_with_a_study(
+def test_wrong_arguments_with_an_existing_study_leave_it_unchanged(
     face: str, name: str, studies: Mapping[str, Path], tmp_path: Path
 ) -> None:
     before = files(studies["networks"])
@@ -396,7 +396,7 @@ ONLY_NETWORKS = MEANS_NOTHING
 
 @pytest.mark.parametrize("face", ["resume", "finish"])
 @pytest.mark.parametrize("name", [*ONLY_NETWORKS, "data"])
-def test_what_means_nothing_to_a_study_of_a_function(
+def test_options_of_networks_are_refused_with_a_study_of_a_function(
     face: str, name: str, studies: Mapping[str, Path]
 ) -> None:
     before = files(studies["function"])

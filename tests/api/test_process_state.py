@@ -50,7 +50,9 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, dict
     return found
 
 
-def test_every_call_was_made(calls: dict[str, tuple[str, dict[str, Any]]]) -> None:
+def test_every_call_raised_only_what_was_expected(
+    calls: dict[str, tuple[str, dict[str, Any]]],
+) -> None:
     assert {name: raised for name, (raised, _) in calls.items()} == RAISED
 
 

@@ -154,7 +154,7 @@ def test_plain_lines_have_no_control_characters_and_escape_nothing_twice() -> No
     assert told.replace("\n", "").isprintable()
 
 
-def test_nothing_is_shown_where_nothing_is_wanted() -> None:
+def test_display_false_shows_nothing() -> None:
     assert display_callbacks(False, stream=Terminal()) == []
     assert display_callbacks(False, stream=io.StringIO()) == []
 
@@ -180,7 +180,7 @@ def test_the_live_display_shows_every_figure(monkeypatch: pytest.MonkeyPatch) ->
         assert words in told
 
 
-def test_sentences_before_and_after() -> None:
+def test_the_status_says_what_is_prepared_and_what_is_saved() -> None:
     progress = StudyProgress()
     feed = Fed([progress], Budget(trials=1))
     assert best(progress) == ""
@@ -258,6 +258,6 @@ def test_a_notebook_is_known_by_its_shell(
     assert not any(isinstance(one, NotebookDisplay) for one in display_callbacks(False))
 
 
-def test_this_is_no_notebook() -> None:
+def test_outside_a_notebook_there_is_no_notebook_display() -> None:
     assert not in_notebook()
     assert not any(isinstance(one, NotebookDisplay) for one in display_callbacks(True))

@@ -171,7 +171,7 @@ def test_options_of_what_begins(
 
 
 @pytest.mark.parametrize("command", ["resume", "finish", "ablate"])
-def test_options_of_what_goes_on(
+def test_wrong_options_with_an_existing_study_leave_it_unchanged(
     command: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -71,7 +71,7 @@ def test_arguments(run: Run, model: Path, build: str, arguments: str, words: lis
         ("--model mlp --data broken.npz", ["broken.npz"]),
     ],
 )
-def test_sources(run: Run, arguments: str, words: list[str]) -> None:
+def test_unusable_data_sources_are_refused(run: Run, arguments: str, words: list[str]) -> None:
     rows = "\n".join(f"{i},{i * i % 7},{i / 3:.2f}" for i in range(40))
     Path("table.csv").write_text(f"a,b,y\n{rows}\n")
     Path("nan.csv").write_text(f"a,b,y\n{rows}\n1,2,\n")

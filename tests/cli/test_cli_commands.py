@@ -302,7 +302,7 @@ def test_nobody_to_ask_means_defaults() -> None:
 
 
 @pytest.mark.parametrize("text", ["layers=9", "norm=perhaps", "depth=2", "momentum=0.6"])
-def test_what_is_set_is_checked(text: str) -> None:
+def test_values_of_set_are_checked_against_the_space(text: str) -> None:
     name, _, value = text.partition("=")
     with pytest.raises(InvalidInput, match="expected"):
         choose(SPACE, {name: value}, None)

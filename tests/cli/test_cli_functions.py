@@ -56,7 +56,7 @@ def test_a_function_is_tuned_shown_and_resumed(run: Run, file: Path) -> None:
     assert "rate" in run("show", "runs/objective").output
 
 
-def test_what_is_set_is_read_as_what_it_looks_like(run: Run, file: Path) -> None:
+def test_values_of_set_are_converted_to_python_values(run: Run, file: Path) -> None:
     words = [
         "tune",
         f"{file}:objective",
@@ -101,7 +101,7 @@ def test_refused_before_anything_is_written(
     assert not Path("s").exists()
 
 
-def test_workers_that_die_end_in_one_line(run: Run, file: Path) -> None:
+def test_workers_that_die_give_an_error_of_one_line(run: Run, file: Path) -> None:
     words = [
         "--objective",
         "max",

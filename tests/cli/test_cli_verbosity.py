@@ -51,7 +51,7 @@ def test_how_much_is_said(words: list[str], flag: str, there: list[str], absent:
     assert root.level == logging.WARNING
 
 
-def test_both_are_refused(words: list[str]) -> None:
+def test_verbose_and_quiet_exclude_each_other(words: list[str]) -> None:
     done = CliRunner().invoke(app, [*words, "-v", "-q"])
     assert done.exit_code == 2
     assert "-v and -q exclude each other" in done.stderr

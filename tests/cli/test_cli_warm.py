@@ -48,7 +48,7 @@ def test_a_search_compiles_nothing_after_it(run: Run, tmp_path: Path) -> None:
     assert f"0 models compiled in 0 s; {len(found)} " in again.output
 
 
-def test_what_it_cannot_use_is_refused_before_anything_is_compiled(
+def test_unusable_arguments_are_refused_before_anything_is_compiled(
     run: Run, tmp_path: Path
 ) -> None:
     for words, message in (

@@ -182,12 +182,12 @@ def test_a_sampler_of_optuna_may_be_used(tmp_path: Path) -> None:
         (lambda: optuna.create_study().ask(), "paceline.open_study"),
     ],
 )
-def test_what_is_refused(call: Any, message: str) -> None:
+def test_unsupported_calls_are_refused(call: Any, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         call()
 
 
-def test_other_names_are_those_of_optuna() -> None:
+def test_names_that_are_not_replaced_are_those_of_optuna() -> None:
     import optuna as theirs
 
     assert optuna.samplers is theirs.samplers

@@ -33,7 +33,9 @@ from paceline.core import InvalidInput, checks
         (None, None, None),
     ],
 )
-def test_what_is_a_number(value: Any, real: float | None, integer: int | None) -> None:
+def test_numbers_of_numpy_count_and_booleans_do_not(
+    value: Any, real: float | None, integer: int | None
+) -> None:
     assert checks.real(value) == real
     assert checks.integer(value) == integer
 

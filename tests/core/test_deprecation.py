@@ -34,7 +34,7 @@ def test_an_earlier_argument_is_passed_under_its_new_name() -> None:
     ]
 
 
-def test_nothing_is_said_of_what_is_written_today() -> None:
+def test_current_names_do_not_warn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert search("here", trials=2) == ("here", 2)

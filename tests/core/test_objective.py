@@ -82,7 +82,7 @@ DECIDED = {
 @pytest.mark.parametrize(
     ("direction", "name"), [(d, n) for d, names in DECIDED.items() for n in names.split()]
 )
-def test_the_last_words_decide(direction: str, name: str) -> None:
+def test_the_last_words_of_a_metric_decide_its_direction(direction: str, name: str) -> None:
     assert Objective(name).direction == direction
 
 

@@ -171,7 +171,7 @@ def test_failed_downloads_leave_nothing_behind(
     ]
 
 
-def test_no_network_names_files_address_and_setting(isolated: Path) -> None:
+def test_a_failed_download_names_files_address_and_setting(isolated: Path) -> None:
     unreachable = replace(NAMED_SETS["kmnist"], addresses=("http://127.0.0.1:9/{file}",))
     with pytest.raises(MissingData) as caught:
         load_dataset("kmnist", sources={"kmnist": unreachable})

@@ -176,7 +176,7 @@ def test_the_last_rows_validate_where_rows_are_in_the_order_of_time() -> None:
             load((X, Y), **wrong)
 
 
-def test_seeds() -> None:
+def test_splits_follow_from_the_seed() -> None:
     data = load((X, Y))
     assert split(data, seed=1).fingerprint == split(data, seed=1).fingerprint
     prints = {split(data, seed=seed).fingerprint for seed in range(10)}

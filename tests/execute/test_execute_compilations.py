@@ -67,7 +67,9 @@ def test_a_study_with_another_seed_compiles_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.exhaustive
-def test_what_was_kept_changes_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_structures_change_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lanes = Path(os.environ["PACELINE_CACHE"], "lanes.json").read_text()
     traced: list[object] = []
     found = []

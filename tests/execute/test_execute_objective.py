@@ -23,7 +23,7 @@ AMOUNTS = ("loss", "mae", "val_loss", "val_mae")
         ("Val_Accuracy", CLASSES, False, "Did you mean 'val_accuracy'?"),
     ],
 )
-def test_the_metric_that_is_meant(
+def test_a_misspelled_metric_suggests_a_measured_one(
     metric: str, names: tuple[str, ...], built_in: bool, fix: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:

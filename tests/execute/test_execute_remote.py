@@ -259,7 +259,7 @@ def status_of(served: Served, path: str, body: bytes, headers: dict[str, str]) -
         return connection.getresponse().status
 
 
-def test_strangers_and_changed_or_endless_bodies_are_refused(served: Served) -> None:
+def test_unsigned_changed_or_too_long_requests_are_refused(served: Served) -> None:
     assert status_of(served, "/join", b"{}", {}) == 401
     assert (
         status_of(served, "/join", b"{}", request_headers("another token....", "/join", b"{}"))
@@ -286,7 +286,7 @@ def test_strangers_and_changed_or_endless_bodies_are_refused(served: Served) -> 
         ),
     ],
 )
-def test_who_cannot_join_is_told_why(
+def test_a_worker_that_is_refused_gets_the_reason(
     served: Served, token: str, about: dict[str, Any], message: str
 ) -> None:
     usual = {"study": "mnist", "versions": versions(), "process": "p", "name": "p"}
@@ -327,7 +327,7 @@ def test_a_worker_trains_reports_and_is_used_again(served: Served) -> None:
 
 
 @pytest.mark.parametrize("loss", ["silence", "returned", "own"])
-def test_the_trial_of_a_worker_that_is_gone(served: Served, loss: str) -> None:
+def test_a_lost_workers_trial_is_called_again(served: Served, loss: str) -> None:
     """It is called again, and steps are not reported twice; unless the call ended its worker."""
     executor = served.executor(FunctionWork(never, "score", SPACE))
     with closing(executor):

@@ -338,7 +338,9 @@ def test_on_the_terminal(study: Study, tmp_path: Path, to: str) -> None:
         (["--to", "csv", "--name", "x"], "csv has files only"),
     ],
 )
-def test_what_cannot_be_exported_to(study: Study, options: list[str], message: str) -> None:
+def test_unusable_export_targets_are_refused(
+    study: Study, options: list[str], message: str
+) -> None:
     result = CliRunner().invoke(app, ["export", str(study.directory), *options])
     assert result.exit_code == 2
     assert message in " ".join(result.output.split())

@@ -121,7 +121,7 @@ def test_invalid_schedules_are_refused() -> None:
         Median(others=True)
 
 
-def test_rungs() -> None:
+def test_rungs_are_a_geometric_series_up_to_the_full_length() -> None:
     assert Asha().rungs(0, 81) == (3, 9, 27, 81)
     assert Asha().rungs(0, 52) == (2, 6, 17, 52)
     assert Asha().rungs(0, 10) == (1, 3, 10)

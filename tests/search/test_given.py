@@ -22,7 +22,7 @@ def test_configurations_in_order_completed_without_duplicates() -> None:
     assert strategy.exhausted(SPACE, History()) is None
 
 
-def test_it_survives_json() -> None:
+def test_it_can_be_restored_from_json() -> None:
     strategy = Given(({"layers": 2},))
     assert restore(json.loads(json.dumps(strategy.to_json()))) == strategy
 

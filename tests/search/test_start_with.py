@@ -62,7 +62,7 @@ def test_it_resumes_from_json_in_the_middle() -> None:
         seen.update(p.key for p in answer)
 
 
-def test_it_is_exhausted_when_both_are() -> None:
+def test_it_is_exhausted_when_the_given_and_the_other_strategy_are() -> None:
     space = Space({"x": Float(0, 1), "y": Float(0, 1)})
     strategy = StartWith(({"x": 0.123},), Grid(samples=2))
     assert strategy.size(space) == 5

@@ -360,6 +360,6 @@ def test_the_report_shows_the_scores_of_the_folds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("prior", ["log", "loguniform"])
-def test_a_word_that_is_no_prior_is_refused(prior: str) -> None:
+def test_unknown_priors_are_refused(prior: str) -> None:
     with pytest.raises(InvalidInput, match="'uniform' or 'log-uniform'"):
         SearchCV(Ridge(), {"alpha": (0.1, 1.0, prior)}).fit(np.eye(6), np.arange(6))

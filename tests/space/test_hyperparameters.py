@@ -31,7 +31,9 @@ def values(h: Hyperparameter) -> list[object]:
         (Fixed("x", 3), [3]),
     ],
 )
-def test_values(h: Hyperparameter, expected: list[object]) -> None:
+def test_values_have_the_type_of_their_hyperparameter(
+    h: Hyperparameter, expected: list[object]
+) -> None:
     assert [(type(v), v) for v in values(h)] == [(type(v), v) for v in expected]
 
 

@@ -161,7 +161,9 @@ def test_values_and_indices_are_inverse(h: Hyperparameter, data: st.DataObject) 
 
 @LIMITS
 @given(floats(), st.floats(0, 1))
-def test_any_float_in_range_is_rounded_to_one_that_survives(h: Float, u: float) -> None:
+def test_rounding_a_float_gives_a_legal_value_that_the_unit_interval_keeps(
+    h: Float, u: float
+) -> None:
     if h.num_values is not None:
         return
     value = h.legal(

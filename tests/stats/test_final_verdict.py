@@ -341,7 +341,7 @@ def test_equal_configurations_are_rarely_constant_and_different(
 
 @settings(max_examples=100, deadline=None)
 @given(st.data(), st.booleans())
-def test_it_never_raises(data: st.DataObject, strict: bool) -> None:
+def test_a_verdict_of_any_scores_never_raises(data: st.DataObject, strict: bool) -> None:
     count, pairs = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 5))
     score = st.one_of(
         st.sampled_from([0.0, 1.0, math.nan, math.inf, -math.inf]), st.floats(-1e6, 1e6)

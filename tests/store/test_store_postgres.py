@@ -122,7 +122,7 @@ def test_bad_addresses(given: str | Path, said: str) -> None:
     assert "u:p@" not in str(error.value)
 
 
-def test_what_the_server_refuses(server: Server) -> None:
+def test_refusals_of_the_server_are_clear_and_show_no_password(server: Server) -> None:
     """One clear line for each, without the password."""
     port = server.port
     cases = [

@@ -36,7 +36,7 @@ def shown(directory: Path) -> str:
     return stream.getvalue()
 
 
-def test_asked_and_told_is_a_study_like_any_other(tmp_path: Path) -> None:
+def test_a_study_of_ask_and_tell_is_read_like_any_other(tmp_path: Path) -> None:
     with opened(tmp_path / "s") as study:
         trials = study.ask(4)
         assert [trial.number for trial in trials] == [0, 1, 2, 3]
@@ -63,7 +63,7 @@ def test_asked_and_told_is_a_study_like_any_other(tmp_path: Path) -> None:
     assert after.trials[3].error == "out of memory"
 
 
-def test_it_goes_on_where_it_was_left(tmp_path: Path) -> None:
+def test_a_study_opened_again_continues_as_if_it_had_stayed_open(tmp_path: Path) -> None:
     with opened(tmp_path / "whole") as study:
         whole = [trial.config for trial in study.ask(6)]
     with opened(tmp_path / "s") as study:
@@ -76,7 +76,7 @@ def test_it_goes_on_where_it_was_left(tmp_path: Path) -> None:
         assert study.best.number == 1
 
 
-def test_one_left_by_an_error_is_interrupted_and_says_how_to_go_on(tmp_path: Path) -> None:
+def test_a_study_left_by_an_error_is_interrupted_and_says_how_to_continue(tmp_path: Path) -> None:
     def fails(trial: Any) -> None:
         raise KeyboardInterrupt(trial)
 
@@ -92,7 +92,7 @@ def test_one_left_by_an_error_is_interrupted_and_says_how_to_go_on(tmp_path: Pat
     assert "It is finished. 1 trial (1 completed)" in shown(tmp_path / "s")
 
 
-def test_a_killed_one_has_lost_nothing(tmp_path: Path) -> None:
+def test_a_killed_process_loses_no_result(tmp_path: Path) -> None:
     study = opened(tmp_path / "s")
     study.tell(study.ask(3)[0], 1.0)
     # what another process would find, were this one killed now
@@ -145,7 +145,7 @@ def test_a_search_that_has_nothing_left_gives_fewer(tmp_path: Path) -> None:
         ({"score": None}, "'score' as None"),
     ],
 )
-def test_a_wrong_value_is_refused_and_may_be_told_right(
+def test_after_a_refused_result_the_trial_is_still_pending(
     tmp_path: Path, value: Any, words: str
 ) -> None:
     with opened(tmp_path / "s") as study:
@@ -214,7 +214,7 @@ def test_wrong_ways_to_open_and_ask(tmp_path: Path) -> None:
     st.integers(1, 5),
     st.data(),
 )
-def test_whatever_is_told_in_whatever_order_adds_up(
+def test_results_in_any_order_give_a_consistent_record(
     tmp_path_factory: pytest.TempPathFactory,
     values: list[float | None],
     size: int,

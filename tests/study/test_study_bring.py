@@ -52,7 +52,7 @@ def test_a_function_shows_first_what_may_vary(tmp_path: Path) -> None:
     ]
 
 
-def test_an_earlier_study_and_beliefs_are_taken_up_and_kept_when_it_goes_on(tmp_path: Path) -> None:
+def test_an_earlier_study_and_priors_are_used_and_kept_by_a_resumed_study(tmp_path: Path) -> None:
     tune(tmp_path / "earlier", trials=20, search="random")
     prior = {"rate": Normal(0.01, 0.1), "depth": Weights({6: 5.0, 1: 1.0})}
     whole = tune(tmp_path / "whole", learn_from=tmp_path / "earlier", prior=prior, trials=12)

@@ -61,7 +61,7 @@ def configs(study: Any) -> list[Config]:
 # -- without it
 
 
-def test_without_it_each_difference_is_named(tmp_path: Path) -> None:
+def test_without_change_space_each_difference_is_named(tmp_path: Path) -> None:
     search(tmp_path, NARROW)
     before = (tmp_path / "study.db").read_bytes()
     with pytest.raises(StudyMismatch) as error:
@@ -282,7 +282,9 @@ def test_without_a_change_what_joins_takes_nothing_from_the_trials(tmp_path: Pat
 
 
 @pytest.mark.parametrize("final", [False, 2])
-def test_what_was_left_out_and_comes_back(tmp_path: Path, final: Any) -> None:
+def test_trials_with_a_hyperparameter_count_again_when_it_returns(
+    tmp_path: Path, final: Any
+) -> None:
     search(tmp_path, None, with_more, final=final)
     search(tmp_path, None, plain, trials=10, change_space=True, final=final)
     study = search(tmp_path, None, with_more, trials=14, change_space=True, final=final)
@@ -294,7 +296,9 @@ def test_what_was_left_out_and_comes_back(tmp_path: Path, final: Any) -> None:
     )
 
 
-def test_what_only_a_branch_asks_for_leaves_the_trials_that_did_not_take_it(tmp_path: Path) -> None:
+def test_a_hyperparameter_of_a_branch_does_not_affect_trials_outside_the_branch(
+    tmp_path: Path,
+) -> None:
     def branch(hp: Any) -> float:
         return float(hp.Float("x", 0, 1) + (hp.Float("m", 0, 1) if hp.Boolean("deep") else 0))
 
@@ -389,7 +393,7 @@ def test_what_is_learnt_after_the_change_counts_for_the_trials_before(tmp_path: 
     ]
 
 
-def test_what_the_study_brings_along_and_the_space_has_not_is_left_out(tmp_path: Path) -> None:
+def test_priors_and_start_configurations_outside_the_new_space_are_left_out(tmp_path: Path) -> None:
     both = {"x": Float(0, 1), "k": Int(0, 3)}
     brought: dict[str, Any] = {"prior": {"k": Normal(2)}, "start_with": [{"k": 2}, {"x": 0.5}]}
     search(tmp_path, both, search="bayes", **brought)
@@ -515,7 +519,9 @@ def test_the_same_seed_gives_the_same_study(tmp_path: Path, search_name: str) ->
     assert len({str(config) for config, _ in found[0][6:]}) == 6
 
 
-def test_widened_before_its_first_trial_it_is_the_wide_study(tmp_path: Path) -> None:
+def test_a_space_widened_before_the_first_trial_gives_the_study_of_the_wide_space(
+    tmp_path: Path,
+) -> None:
     for name in ("random", "sobol", "bayes", "cmaes"):
         asked: dict[str, Any] = {"objective": "max", "search": name, "seed": 5}
         place = tmp_path / name
@@ -548,7 +554,7 @@ def test_a_search_that_is_widened_before_its_first_trial_is_the_wide_one(
 # -- told by hand
 
 
-def test_a_study_that_is_told_by_hand(tmp_path: Path) -> None:
+def test_the_space_of_a_study_of_ask_and_tell_can_change(tmp_path: Path) -> None:
     with paceline.open_study(tmp_path, NARROW, "max", search="random", seed=1) as study:
         told = study.ask(6)
         for trial in told[:4]:
@@ -575,7 +581,7 @@ def test_a_study_that_is_told_by_hand(tmp_path: Path) -> None:
 # -- looking at it
 
 
-def test_what_people_look_at_works_across_both(tmp_path: Path) -> None:
+def test_reports_and_commands_work_with_trials_of_both_spaces(tmp_path: Path) -> None:
     search(tmp_path, NARROW, trials=12, final=2)
     search(
         tmp_path,

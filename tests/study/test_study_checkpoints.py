@@ -262,7 +262,7 @@ def test_what_is_missing_or_damaged_is_trained_again_and_said(
     assert all("trained again from its start" in note for note in said.values())
 
 
-def test_what_is_swapped_or_ahead_is_trained_again_and_said(
+def test_misplaced_or_damaged_checkpoints_are_trained_again_with_a_note(
     stopped: Path, undisturbed: paceline.Study, tmp_path: Path
 ) -> None:
     directory = tmp_path / "s"

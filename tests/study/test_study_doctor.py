@@ -139,12 +139,12 @@ def test_no_study_is_refused(tmp_path: Path) -> None:
         paceline.doctor(tmp_path, repair=1)  # type: ignore[arg-type]
 
 
-def test_what_was_never_begun(tmp_path: Path) -> None:
+def test_a_study_without_events_is_explained(tmp_path: Path) -> None:
     StudyStore(tmp_path, writable=True).close()
     checked(tmp_path, 0, "was stopped before it stored anything")
 
 
-def test_what_a_killed_process_left(study: Path) -> None:
+def test_unfinished_files_of_a_killed_process_are_found_and_removed(study: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path\n"
         "from paceline.store import StudyStore; from paceline.core.events import SessionStarted\n"

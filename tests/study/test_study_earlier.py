@@ -28,7 +28,7 @@ def flat(trials: Sequence[Any]) -> list[float]:
     return [value for config, score in trials for value in (*config.values(), score)]
 
 
-def test_they_continue_with_what_would_have_been_next(studies: Path) -> None:
+def test_studies_of_earlier_versions_continue_with_the_next_trials(studies: Path) -> None:
     found, expected = make.continued(studies), json.loads((EARLIER / "next.json").read_text())
     assert found["asked"] == expected["asked"]
     for name in ("networks", "function"):
@@ -36,7 +36,7 @@ def test_they_continue_with_what_would_have_been_next(studies: Path) -> None:
         assert flat(found[name]) == pytest.approx(flat(expected[name]))
 
 
-def test_their_settings_are_read(studies: Path) -> None:
+def test_settings_of_earlier_versions_are_read(studies: Path) -> None:
     settings = {name: paceline.load_study(studies / name).settings for name in NAMES}
     networks = settings["networks"]
     assert networks.search.search == "random"  # of its second session
@@ -52,7 +52,7 @@ def test_their_settings_are_read(studies: Path) -> None:
     assert {one.function.kind for one in settings.values()} == {"networks", "function", "asked"}
 
 
-def test_the_same_call_changes_nothing(studies: Path) -> None:
+def test_the_same_call_on_a_study_of_an_earlier_version_changes_nothing(studies: Path) -> None:
     before = paceline.load_study(studies / "function")
     after = paceline.tune(make.score, study=studies / "function", **make.FUNCTION)
     assert [trial.config for trial in after.trials] == [trial.config for trial in before.trials]
@@ -67,7 +67,7 @@ def test_the_same_call_changes_nothing(studies: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_they_are_shown(studies: Path, name: str) -> None:
+def test_studies_of_earlier_versions_have_reports(studies: Path, name: str) -> None:
     study = paceline.load_study(studies / name)
     assert study.best.score is not None
     assert "How to repeat it" in study.report().read_text()

@@ -138,7 +138,7 @@ def test_the_model_is_refitted_on_everything_and_tested_once(study: Study) -> No
     assert int(model.optimizer.iterations) == 3 * -(-len(x) // 32)  # steps on all 200 rows
 
 
-def test_without_a_final_the_best_is_the_luckiest(tmp_path: Path) -> None:
+def test_without_a_final_the_best_search_score_wins(tmp_path: Path) -> None:
     study = tuned(tmp_path / "study", final=False)
     assert study.record.final is None
     assert study.best.score == min(trial.score for trial in study.trials if trial.score is not None)
@@ -233,7 +233,7 @@ def test_one_trial_needs_no_final(tmp_path: Path) -> None:
         ({"folds": 300}, "folds is 300"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_written(
+def test_impossible_finals_are_refused_before_anything_is_written(
     tmp_path: Path, options: Any, said: str
 ) -> None:
     with pytest.raises(InvalidInput, match=said):

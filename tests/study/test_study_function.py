@@ -116,7 +116,7 @@ def test_the_same_seed_is_the_same_study_also_when_it_is_stopped_in_between(
     assert sequence(alone) == sequence(whole)
 
 
-def test_the_space_grows_and_what_joined_is_searched(tmp_path: Path) -> None:
+def test_hyperparameters_found_during_the_search_are_searched(tmp_path: Path) -> None:
     study = tune(tmp_path / "s", branching, objective="max", trials=12)
     assert study.space.names == ("kind", "slope")
     slopes = [trial.config["slope"] for trial in study.trials if trial.config["kind"] == "steep"]
@@ -344,7 +344,9 @@ def test_when_the_first_ten_fail_the_study_stops(tmp_path: Path) -> None:
         tune(tmp_path / "one", hopeless, trials=1)
 
 
-def test_a_function_that_asks_for_nothing_ends_with_a_word(tmp_path: Path) -> None:
+def test_a_function_without_hyperparameters_ends_after_one_trial_with_a_note(
+    tmp_path: Path,
+) -> None:
     study = tune(tmp_path / "s", lambda hp: 1.0)
     assert len(study.trials) == 1
     assert study.record.notes == ["the function asked for no hyperparameter"]

@@ -57,7 +57,7 @@ def test_ctrl_c_during_a_garbage_collection_is_not_lost(monkeypatch: pytest.Monk
             interrupts.check()
 
 
-def test_within_a_step_it_waits_and_a_second_one_does_not() -> None:
+def test_ctrl_c_waits_for_the_end_of_a_step_and_a_second_one_does_not() -> None:
     with interrupts.deferred():
         press()  # nothing happens yet
         with pytest.raises(KeyboardInterrupt):
@@ -144,7 +144,7 @@ def test_a_search_that_was_stopped_is_finished_and_goes_on_all_the_same(tmp_path
     assert [len(trial.measurements) for trial in whole.trials] == [2] * 4
 
 
-def test_what_is_finished_stays_so(tmp_path: Path) -> None:
+def test_finishing_a_finished_study_changes_nothing(tmp_path: Path) -> None:
     def score(hp: Any) -> float:
         return float(hp.Float("x", 0.0, 1.0))
 

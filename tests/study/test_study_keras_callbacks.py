@@ -300,7 +300,7 @@ def test_fresh_trainings_have_no_early_stopping_and_the_model_has_the_rates_of_i
     assert last == pytest.approx(rates[epochs - 1])
 
 
-def test_a_function_is_told_to_pass_them_itself() -> None:
+def test_callbacks_of_keras_are_refused_for_a_function() -> None:
     with pytest.raises(InvalidInput, match="EarlyStopping of Keras, and a function"):
         paceline.tune(lambda hp: hp.Float("x", 0, 1), None, "max", callbacks=[EarlyStopping()])
     with pytest.raises(InvalidInput, match=r"model\.fit"):
@@ -335,7 +335,7 @@ def test_model_checkpoints_of_lanes_have_the_weights_of_fit(tmp_path: Path) -> N
 
 
 @pytest.mark.exhaustive
-def test_shorter_trials_are_read_off_longer_ones_with_the_weights_that_fit_restores() -> None:
+def test_trials_with_fewer_epochs_have_the_results_and_weights_of_fit() -> None:
     epochs = paceline.Choice([2, 5, 9])
     fixed = {"rate": 0.3}
     study = search(all_kinds(), trials=None, epochs=epochs, search="grid", fixed=fixed)

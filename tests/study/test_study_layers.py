@@ -111,7 +111,7 @@ def test_a_model_can_be_trained_further_and_saved_with_its_optimizer(tmp_path: P
     np.testing.assert_allclose(alone(x), answers, rtol=1e-6)
 
 
-def test_where_nothing_was_done_the_network_itself_is_handed_out() -> None:
+def test_without_preparation_the_model_is_the_network_itself() -> None:
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     network.compile("adam", "mse")
     assert with_preparation(network, None, None) is network

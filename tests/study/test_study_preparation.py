@@ -158,7 +158,7 @@ def test_prices_in_a_csv_are_learnt_about_as_well_as_by_linear_regression(
     )
 
 
-def test_what_became_of_each_column_is_told(
+def test_the_preparation_of_each_column_is_described(
     prices: paceline.Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told = dict(zip(prices.columns()["column"], prices.columns()["became"], strict=True))
@@ -234,7 +234,7 @@ def test_whole_number_classes_that_fit_the_head_stay_as_they_are(tmp_path: Path)
         paceline.resume(tmp_path / "s", classifier(6), data, trials=3, class_weight={5: 5})
 
 
-def test_those_that_do_not_are_numbered_and_the_record_says_which_is_which() -> None:
+def test_classes_that_do_not_fit_the_output_are_numbered_and_recorded() -> None:
     for build in (classifier(2), classifier(1, "sigmoid", "binary_crossentropy"), "mlp"):
         own, plan = planned(build, parts(X, FIVE_OR_TWO))
         np.testing.assert_array_equal(own.y_test, SIDE[180:])

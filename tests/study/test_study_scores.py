@@ -101,7 +101,7 @@ def test_a_configuration_scores_alike_in_a_cohort_and_alone(pair: Pair) -> None:
         assert one.score == pytest.approx(other.score, rel=1e-5)
 
 
-def test_which_batches_give_the_score_again_is_told_where_it_matters(pair: Pair) -> None:
+def test_a_note_gives_the_batch_size_if_scores_depend_on_it(pair: Pair) -> None:
     told = any(
         f"evaluate(..., batch_size={SIZE}) gives the same" in note
         for note in pair.together.record.notes

@@ -97,7 +97,7 @@ def test_the_same_call_changes_nothing_and_more_trials_are_recorded(tmp_path: Pa
     assert not any("other settings" in note for note in study.record.notes)
 
 
-def test_another_search_takes_over_and_is_told(tmp_path: Path) -> None:
+def test_a_study_continues_with_another_search_and_a_note(tmp_path: Path) -> None:
     search(tmp_path)
     study = search(tmp_path, search="sobol", trials=8)
     assert [trial.origin for trial in study.trials[:4]] == ["default", *["random"] * 3]
@@ -442,7 +442,7 @@ class Stop:
     ),
     stop=st.integers(1, 60),
 )
-def test_whatever_takes_over_ends_every_trial(
+def test_any_change_of_search_and_schedule_ends_every_trial(
     before: tuple[str, str, bool], after: tuple[str, str, bool], stop: int
 ) -> None:
     with TemporaryDirectory() as name:

@@ -260,7 +260,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_one_that_cannot_be_relied_on_is_ignored(store: StudyStore, change: str) -> None:
+def test_an_unusable_snapshot_is_ignored(store: StudyStore, change: str) -> None:
     keep_snapshot(store)
     directory = store.directory
     expected = events_alone(store)
@@ -285,7 +285,7 @@ STALE = (
 
 
 @pytest.mark.parametrize("change", STALE)
-def test_one_of_another_version_is_written_again_by_the_next_writer_alone(
+def test_a_snapshot_of_another_version_is_replaced_by_the_next_writer_only(
     store: StudyStore, change: str
 ) -> None:
     keep_snapshot(store)

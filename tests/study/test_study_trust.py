@@ -84,7 +84,7 @@ def test_a_users_own_study_goes_on_without_a_question(tmp_path: Path, write: Wri
     assert has_run(code)
 
 
-def test_somebody_elses_code_is_not_run_until_that_is_said(
+def test_code_of_another_user_is_not_run_until_it_is_trusted(
     tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, study = write("theirs.py"), tmp_path / "s"

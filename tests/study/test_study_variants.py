@@ -105,7 +105,7 @@ def test_an_ablation_changes_what_can_be_changed_alone(networks: paceline.Study)
     }  # the rate of one is none of the other
 
 
-def test_it_goes_on_as_it_was(networks: paceline.Study) -> None:
+def test_a_study_with_variants_continues(networks: paceline.Study) -> None:
     more = paceline.resume(networks.directory, build, ROWS, trials=10)
     assert [trial.config for trial in more.trials[:8]] == [
         trial.config for trial in networks.trials
@@ -138,7 +138,7 @@ def test_a_function_is_answered_what_it_asked_for(tmp_path: Path, search: str) -
     legal(more)
 
 
-def test_workers_agree_about_it(tmp_path: Path) -> None:
+def test_variants_are_the_same_in_workers(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(inspect.getsource(function)).replace(": Any", ""))
     asked: dict[str, Any] = {

@@ -224,7 +224,7 @@ def test_what_was_kept_is_discarded_if_the_first_network_does_not_agree(tmp_path
 
 
 @pytest.mark.skipif(not DELTA_IS_HIDDEN, reason="this Keras serializes the delta of Huber")
-def test_the_control_removes_what_was_kept(tmp_path: Path) -> None:
+def test_a_wrong_prediction_removes_the_cached_structure(tmp_path: Path) -> None:
     cache = kept(tmp_path)
     through(cache, hidden_delta, RATES[:2])
     assert len(list((tmp_path / "structures").iterdir())) == 1

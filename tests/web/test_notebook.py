@@ -106,7 +106,7 @@ def test_objects_show_themselves_as_escaped_html(notebook: Any) -> None:
     assert "study.plot.best_so_far()" in html_of(notebook, "study.plot")
 
 
-def test_nothing_of_paceline_runs_on(notebook: Any) -> None:
+def test_no_thread_of_paceline_is_left(notebook: Any) -> None:
     (output,) = outputs(notebook, "import threading")
     assert output["data"]["text/plain"] == "[]"
 
