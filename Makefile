@@ -31,14 +31,15 @@ test-clusters: $(VENV)/.installed-dev
 
 test-all: test test-exhaustive test-clusters
 
-# The tests of data of TensorFlow and PyTorch, which are too large for the environment of all others.
+# The tests of data of TensorFlow and PyTorch, which are too large for the environment of all others. Without a version
+# of torch pip may take one for GPUs, of several GB.
 test-tensorflow: .venvs/tensorflow/.installed
 	.venvs/tensorflow/bin/python -m pytest tests/data/test_data_tensorflow.py tests/data/test_data_torch.py \
 		tests/compat/test_compat_tensorflow.py
 
 .venvs/tensorflow/.installed: pyproject.toml
 	$(PYTHON) -m venv .venvs/tensorflow
-	.venvs/tensorflow/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' tensorflow-cpu torch
+	.venvs/tensorflow/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' tensorflow-cpu torch==2.13.0
 	touch $@
 
 test-versions: .venvs/oldest/.installed .venvs/newest/.installed

@@ -61,9 +61,75 @@ def test_a_finished_project_trains_nothing_whatever_the_arguments(
     (model,) = tuner.get_best_models()
     x, y = rows[0][90:], rows[1][90:]
     assert model.evaluate(x, y, verbose=0)[0] == pytest.approx(tuner.study.best.score, abs=1e-5)
-    again = opened(directory, max_trials=3)  # one trial is left
-    with pytest.raises(StudyMismatch, match="overwrite=True"):
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "message"),
+    [
+        (kt.RandomSearch, {"epochs": 3}, r"epochs is 3 \(expected 1, as in .*one by one"),
+        _also(kt.RandomSearch, {"validation_split": 0.5}, "the rows to train on"),
+        _also(kt.BayesianOptimization, {"initial_epoch": 1, "epochs": 3}, "have trained together"),
+        _also(kt.GridSearch, {"batch_size": 20}, "batch_size is 20"),
+    ],
+)
+def test_a_project_with_trials_left_goes_on_with_other_arguments(
+    rows: Rows, tmp_path: Path, kind: Any, given: dict[str, Any], message: str
+) -> None:
+    def on_grid(hp: Any) -> keras.Model:
+        hp.Fixed("learning_rate", 0.01)
+        hp.Choice("more", [1, 2])
+        return classifier(hp)
+
+    def project(trials: int) -> Any:
+        build = on_grid if kind is kt.GridSearch else classifier
+        return kind(build, "val_loss", max_trials=trials, seed=1, directory=tmp_path)
+
+    first = project(2)
+    first.search(*rows, **GIVEN)
+    again = project(4)
+    with pytest.warns(StudyWarning, match=message):
         again.search(*rows, **{**GIVEN, **given})
+    trials, earlier = again.oracle.trials, first.oracle.trials
+    assert list(trials) == ["0", "1", "2", "3"]
+    assert [trials[name].score for name in earlier] == [one.score for one in earlier.values()]
+    assert all(one.score is not None for one in trials.values())
+    values = [repr(sorted(one.hyperparameters.values.items())) for one in trials.values()]
+    assert len(set(values)) == 4
+    assert [one.score for one in again.study.trials] == [one.score for one in trials.values()]
+    for tuner in (again, project(4)):
+        assert {name: one.score for name, one in tuner.oracle.trials.items()} == {
+            name: one.score for name, one in trials.items()
+        }
+        x, y = rows[0][90:], rows[1][90:]
+        for trial in earlier.values():
+            found = tuner.load_model(tuner.oracle.trials[trial.trial_id])
+            loss = np.ravel(found.evaluate(x, y, verbose=0))[0]
+            assert loss == pytest.approx(trial.score, abs=1e-5)
+
+
+@pytest.mark.exhaustive
+def test_a_project_goes_on_where_it_was_killed_in_the_change(rows: Rows, tmp_path: Path) -> None:
+    opened(tmp_path).search(*rows, **GIVEN)
+    with pytest.warns(StudyWarning, match="one by one"):
+        opened(tmp_path, max_trials=3).search(*rows, **{**GIVEN, "epochs": 2})
+    project = tmp_path / "untitled_project"
+    for path in (project / "study.db", project / "oracle.json"):
+        assert path.exists()
+    (project / "study.db").unlink()
+    for path in (project / "trained_together").iterdir():  # as before the move
+        if not (project / path.name).exists():
+            path.rename(project / path.name)
+    later = opened(tmp_path, max_trials=4)
+    with pytest.warns(StudyWarning, match="have done so before"):
+        later.search(*rows, **{**GIVEN, "epochs": 2})
+    assert len(later.study.trials) == 4
+    assert (project / "trained_together" / "study.db").exists()
+
+
+@pytest.mark.exhaustive
+def test_brackets_do_not_go_on_with_other_arguments(hyperband: Any, rows: Rows) -> None:
+    with pytest.raises(StudyMismatch, match="overwrite=True"):
+        hyperband(3).search(*rows, **{**GIVEN, "batch_size": 20})
 
 
 def test_a_finished_project_of_another_space_or_objective_is_refused(

@@ -5,6 +5,7 @@ hold.
 import gzip
 import hashlib
 import http.server
+import inspect
 import io
 import tarfile
 import threading
@@ -291,3 +292,17 @@ def test_registered_checksums_are_those_of_the_real_files(real_data: Path) -> No
     for name in ("mnist", "fashion_mnist"):
         for file, known in NAMED_SETS[name].files.items():
             assert hashlib.sha256((real_data / name / file).read_bytes()).hexdigest() == known
+
+
+def test_the_arguments_for_editors_are_those_that_exist() -> None:
+    own = inspect.signature(loading.load_dataset).parameters
+    shown = inspect.signature(load).parameters
+    assert tuple(shown) == ("source", *loading.LoadOptions.__annotations__)
+    for name, hint in loading.LoadOptions.__annotations__.items():
+        assert own[name].annotation == hint
+        assert shown[name] == own[name]
+    assert shown["test"].default == "auto"
+    with pytest.raises(InvalidInput, match="Did you mean 'target'"):
+        load("digits", targt=1)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="pass target='x' by name"):
+        load("digits", "x")  # type: ignore[call-overload]

@@ -1,5 +1,6 @@
 """Exports, read back with the tools' own libraries."""
 
+import hashlib
 import json
 import math
 import subprocess
@@ -194,6 +195,71 @@ def test_a_study_of_another_is_not_continued(study: Study, tmp_path: Path) -> No
     run(tmp_path / "other", 1)
     with pytest.raises(InvalidInput, match="Pass another study_name"):
         export(tmp_path / "other", OptunaStorage(url, "one"))
+
+
+def test_a_study_is_known_by_itself_and_not_by_its_directory(tmp_path: Path) -> None:
+    import optuna
+
+    url, place = f"sqlite:///{tmp_path / 'optuna.db'}", tmp_path / "study"
+    first = run(place, 2)
+    export(place, OptunaStorage(url, "one"))
+    export(place, Tables(tmp_path / "out"))
+    moved = place.rename(tmp_path / "moved")
+    export(moved, OptunaStorage(url, "one"))
+    export(moved, Tables(tmp_path / "out"))
+    assert len(optuna.load_study(study_name="one", storage=url).trials) == len(first.trials)
+    run(place, 2)  # a new one at its former place
+    with pytest.raises(InvalidInput, match="Pass another study_name"):
+        export(place, OptunaStorage(url, "one"))
+    with pytest.raises(InvalidInput, match="has the files of another study"):
+        export(place, Tables(tmp_path / "out"))
+
+
+def test_exports_of_earlier_versions_are_found(study: Study, tmp_path: Path) -> None:
+    import optuna
+
+    by_path = hashlib.sha256(str(study.directory).encode()).hexdigest()[:16]
+    url = f"sqlite:///{tmp_path / 'optuna.db'}"
+    made = optuna.create_study(study_name="one", storage=url, direction="maximize")
+    made.set_user_attr("paceline.study", by_path)
+    for _ in range(2):
+        export(study.directory, OptunaStorage(url, "one"))
+        assert len(made.trials) == len(study.trials)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".paceline-study").write_text(by_path)
+    for _ in range(2):
+        export(study.directory, Tables(tmp_path / "out"))
+
+
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
+@pytest.mark.exhaustive
+def test_mlflow_and_wandb_know_a_study_by_itself(tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="needs the extra mlflow")
+    pytest.importorskip("wandb", reason="needs the extra wandb")
+    uri, place = f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "study"
+    client = mlflow.MlflowClient(uri)
+    client.create_experiment("tests", artifact_location=(tmp_path / "artifacts").as_uri())
+    targets = [MLflow(uri, "tests"), WandB("tests", mode="offline", directory=tmp_path / "runs")]
+    (tmp_path / "runs").mkdir()
+
+    def counts() -> tuple[int, int]:
+        runs = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
+        return len(runs), len(list(tmp_path.glob("runs/wandb/offline-run-*")))
+
+    run(place, 2)
+    for target in targets:
+        export(place, target)
+    assert counts() == (3, 2)
+    moved = place.rename(tmp_path / "moved")
+    moved.rename(place.with_name("study"))  # W&B groups runs by the directory's name
+    for target in targets:
+        export(place, target)
+    assert counts() == (3, 2)
+    place.rename(moved)
+    run(place, 2)
+    for target in targets:
+        export(place, target)
+    assert counts() == (6, 4)
 
 
 # MLflow's own use of SQLAlchemy

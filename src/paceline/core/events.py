@@ -2,8 +2,9 @@
 
 import json
 import math
+import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Annotated, Any
 
@@ -30,12 +31,19 @@ class StudyCreated:
         objective: metric and direction.
         data: fingerprint and description of the data.
         settings: all other settings.
+        id: of this study, 32 hexadecimal digits, wherever its directory is; None in studies of
+            earlier versions. Two studies with equal settings differ in it alone.
     """
 
     format: int
     objective: Mapping[str, str]
     data: Mapping[str, Json]
     settings: Mapping[str, Json]
+    id: str | None = field(default=None, compare=False)
+
+    def with_id(self) -> "StudyCreated":
+        """The same as the first event of a new study."""
+        return replace(self, id=uuid.uuid4().hex)
 
 
 @dataclass(frozen=True, slots=True)

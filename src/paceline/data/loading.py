@@ -1,9 +1,10 @@
 """`load`: a validated `Dataset` from a name, a path, arrays, a data frame or batches."""
 
+import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from paceline.core import InvalidInput, checks, validates_argument_names
 from paceline.data import data_folders, source_reader
@@ -38,113 +39,24 @@ OPTIONS = (
 
 _TEST_FRACTION = 0.2
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-@overload
-def load(
-    source: "str | os.PathLike[str] | tuple[Any, ...] | pd.DataFrame | Dataset",
-    *,
-    target: str | int | None = None,
-    data_dir: str | os.PathLike[str] | None = None,
-    test: Any = "auto",
-    seed: int = 0,
-    sample_weight: Any = None,
-    groups: Any = None,
-    task: Task | None = None,
-    decimal: Decimal | None = None,
-    shuffle: bool = True,
-    in_memory: bool | None = None,
-    texts: str | Mapping[str, str] | None = None,
-) -> Dataset: ...
-@overload
-def load(
-    source: Any,
-    *,
-    target: str | int | None = None,
-    data_dir: str | os.PathLike[str] | None = None,
-    test: Any = "auto",
-    seed: int = 0,
-    sample_weight: Any = None,
-    groups: Any = None,
-    task: Task | None = None,
-    decimal: Decimal | None = None,
-    shuffle: bool = True,
-    in_memory: bool | None = None,
-    texts: str | Mapping[str, str] | None = None,
-) -> Dataset | Stream: ...
-@validates_argument_names()
-def load(
-    source: Any,
-    *,
-    target: str | int | None = None,
-    data_dir: str | os.PathLike[str] | None = None,
-    test: Any = "auto",
-    seed: int = 0,
-    sample_weight: Any = None,
-    groups: Any = None,
-    task: Task | None = None,
-    decimal: Decimal | None = None,
-    shuffle: bool = True,
-    in_memory: bool | None = None,
-    texts: str | Mapping[str, str] | None = None,
-) -> Dataset | Stream:
-    """Loads a data set from a name, a path, arrays, a data frame, or batches.
 
-    Args:
-        source: one of
-            a name: ``"digits"`` (comes with scikit-learn), ``"mnist"``, ``"fashion_mnist"``,
-            ``"kmnist"``, ``"california_housing"``, or that of a folder of idx files in a data
-            folder;
-            a path: a folder of idx files, an ``.npz``, ``.csv``, ``.csv.gz`` or ``.parquet`` file;
-            arrays: ``(x, y)``, ``(x, y, sample_weight)``, ``(x, y, x_test, y_test)`` or
-            ``((x, y), (x_test, y_test))``, where x and y may be dicts or lists of arrays for
-            several inputs and outputs (a pair of pairs is always training and test set), or x a
-            pandas data frame; a pandas data frame with the column ``target``;
-            batches: a ``tf.data.Dataset``, a PyTorch ``DataLoader`` or ``Dataset``, a function that
-            returns an iterator of batches ``(x, y)`` or ``(x, y, sample_weight)``, a generator, or
-            another iterable of batches: loaded into memory where they fit and a second pass gives
-            the same rows, otherwise a `Stream`; a ``keras.utils.PyDataset``, always a `Stream`;
-            a `Dataset`, which is returned unchanged.
-        target: the column to predict, for tables.
-        data_dir: where to look for named data sets first; then the environment variable
-            ``PACELINE_DATA``, then the user's cache, into which missing ones are downloaded.
-        test: the test set: ``"auto"`` (the source's own; without one, 20 % of the rows of files and
-            named sets, stratified, and none of data in memory), a fraction of the rows,
-            ``(x_test, y_test)``, the path of a table, or None for no test set.
-        seed: of the rows drawn for the test set.
-        sample_weight: one number for each row of x, or the name of a table's column.
-        groups: of each row of x (a patient, a user, a site), or the name of a table's column: all
-            rows of a group are in the same of training, validation and drawn test set.
-        task: ``"classification"`` or ``"regression"``; None to decide by the target's type (texts,
-            booleans and integers are classes, floats are regression targets).
-        decimal: the decimal mark of a table's numbers, ``","`` or ``"."``; None to detect it.
-        shuffle: whether the test set is drawn at random; False for the last rows, as for rows in
-            the order of time.
-        in_memory: whether batches are loaded into memory; None where they take at most a quarter of
-            the free memory.
-        texts: what columns of texts become: ``"tfidf"`` (the default) for numbers that weigh their
-            words, ``"sequences"`` for the numbers of their words in order, as an ``Embedding``
-            takes them, or ``"off"`` to leave them out; a dict by column says it also for columns
-            that would be categories or names. See `paceline.data.texts`.
+class LoadOptions(TypedDict, total=False):
+    """The named arguments of `load`, for editors; `load_dataset` has their defaults."""
 
-    Raises:
-        MissingData: an unknown name, a file that does not exist, a failed download.
-        InvalidInput: anything in the data that cannot be trained on; says what, where and how
-            often.
-    """
-    return load_dataset(
-        source,
-        target=target,
-        data_dir=data_dir,
-        test=test,
-        seed=seed,
-        sample_weight=sample_weight,
-        groups=groups,
-        task=task,
-        decimal=decimal,
-        shuffle=shuffle,
-        in_memory=in_memory,
-        texts=texts,
-    )
+    target: str | int | None
+    data_dir: str | os.PathLike[str] | None
+    test: Any
+    seed: int
+    sample_weight: Any
+    groups: Any
+    task: Task | None
+    decimal: Decimal | None
+    shuffle: bool
+    in_memory: bool | None
+    texts: str | Mapping[str, str] | None
 
 
 def load_dataset(
@@ -202,6 +114,72 @@ def load_dataset(
     draws = raw.y_test is None and test is not None and not isinstance(fraction, str)
     drawn = HeldOutDraw(fraction if draws else None, seed, shuffle)
     return assemble(raw, drawn, task, rule, options)
+
+
+def _shows_options(function: Callable[P, R]) -> Callable[P, R]:
+    """Gives a function with `LoadOptions` the signature that `load_dataset` has for them."""
+    signature = inspect.signature(load_dataset)
+    names = ("source", *LoadOptions.__annotations__)
+    shown = [signature.parameters[name] for name in names]
+    vars(function)["__signature__"] = signature.replace(parameters=shown)
+    return function
+
+
+@overload
+def load(
+    source: "str | os.PathLike[str] | tuple[Any, ...] | pd.DataFrame | Dataset",
+    **options: Unpack[LoadOptions],
+) -> Dataset: ...
+@overload
+def load(source: Any, **options: Unpack[LoadOptions]) -> Dataset | Stream: ...
+@validates_argument_names()
+@_shows_options
+def load(source: Any, **options: Unpack[LoadOptions]) -> Dataset | Stream:
+    """Loads a data set from a name, a path, arrays, a data frame, or batches.
+
+    Args:
+        source: one of
+            a name: ``"digits"`` (comes with scikit-learn), ``"mnist"``, ``"fashion_mnist"``,
+            ``"kmnist"``, ``"california_housing"``, or that of a folder of idx files in a data
+            folder;
+            a path: a folder of idx files, an ``.npz``, ``.csv``, ``.csv.gz`` or ``.parquet`` file;
+            arrays: ``(x, y)``, ``(x, y, sample_weight)``, ``(x, y, x_test, y_test)`` or
+            ``((x, y), (x_test, y_test))``, where x and y may be dicts or lists of arrays for
+            several inputs and outputs (a pair of pairs is always training and test set), or x a
+            pandas data frame; a pandas data frame with the column ``target``;
+            batches: a ``tf.data.Dataset``, a PyTorch ``DataLoader`` or ``Dataset``, a function that
+            returns an iterator of batches ``(x, y)`` or ``(x, y, sample_weight)``, a generator, or
+            another iterable of batches: loaded into memory where they fit and a second pass gives
+            the same rows, otherwise a `Stream`; a ``keras.utils.PyDataset``, always a `Stream`;
+            a `Dataset`, which is returned unchanged.
+        target: the column to predict, for tables.
+        data_dir: where to look for named data sets first; then the environment variable
+            ``PACELINE_DATA``, then the user's cache, into which missing ones are downloaded.
+        test: the test set: ``"auto"`` (the source's own; without one, 20 % of the rows of files and
+            named sets, stratified, and none of data in memory), a fraction of the rows,
+            ``(x_test, y_test)``, the path of a table, or None for no test set.
+        seed: of the rows drawn for the test set.
+        sample_weight: one number for each row of x, or the name of a table's column.
+        groups: of each row of x (a patient, a user, a site), or the name of a table's column: all
+            rows of a group are in the same of training, validation and drawn test set.
+        task: ``"classification"`` or ``"regression"``; None to decide by the target's type (texts,
+            booleans and integers are classes, floats are regression targets).
+        decimal: the decimal mark of a table's numbers, ``","`` or ``"."``; None to detect it.
+        shuffle: whether the test set is drawn at random; False for the last rows, as for rows in
+            the order of time.
+        in_memory: whether batches are loaded into memory; None where they take at most a quarter of
+            the free memory.
+        texts: what columns of texts become: ``"tfidf"`` (the default) for numbers that weigh their
+            words, ``"sequences"`` for the numbers of their words in order, as an ``Embedding``
+            takes them, or ``"off"`` to leave them out; a dict by column says it also for columns
+            that would be categories or names. See `paceline.data.texts`.
+
+    Raises:
+        MissingData: an unknown name, a file that does not exist, a failed download.
+        InvalidInput: anything in the data that cannot be trained on; says what, where and how
+            often.
+    """
+    return load_dataset(source, **options)
 
 
 def _loaded_before(dataset: Dataset, groups: Any, options: LoadingOptions) -> Dataset:

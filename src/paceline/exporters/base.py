@@ -25,11 +25,13 @@ class ExportedStudy:
         directory: where the study is stored.
         objective: its metric and direction.
         space: the search space, as far as it is known.
+        id: of the study; None in studies of earlier versions.
     """
 
     directory: Path
     objective: Objective
     space: Space
+    id: str | None = None
 
     @property
     def name(self) -> str:
@@ -38,7 +40,12 @@ class ExportedStudy:
 
     @property
     def key(self) -> str:
-        """Identifies the study where it was exported before: a hash of its directory's path."""
+        """Identifies the study where it is exported."""
+        return self.earlier_key if self.id is None else self.id[:16]
+
+    @property
+    def earlier_key(self) -> str:
+        """That of earlier versions: a hash of its directory's path."""
         return hashlib.sha256(str(self.directory.absolute()).encode()).hexdigest()[:16]
 
 
@@ -79,12 +86,12 @@ class Exporter(Callback):
 
     def on_study_begin(self, study: StudyView) -> None:
         """Calls `begin`, and adds the trials of earlier sessions."""
-        self.begin(ExportedStudy(study.directory, study.objective, study.space))
+        self.begin(_exported(study))
         self._add_all(study.trial(trial.number) for trial in study.trials)
 
     def on_space_change(self, study: StudyView) -> None:
         """Calls `change_space`."""
-        self.change_space(ExportedStudy(study.directory, study.objective, study.space))
+        self.change_space(_exported(study))
 
     def on_trials_end(self, study: StudyView, trials: Sequence[Trial]) -> None:  # noqa: ARG002
         """Calls `add_many`."""
@@ -97,12 +104,17 @@ class Exporter(Callback):
     def export(self, summary: Summary) -> None:
         """Exports a study that has been read."""
         record = summary.record
-        self.begin(ExportedStudy(summary.directory, record.objective, record.space))
+        own = None if record.created is None else record.created.id
+        self.begin(ExportedStudy(summary.directory, record.objective, record.space, own))
         self._add_all(record.all_trials())
         self.end(summary)
 
     def _add_all(self, trials: Iterable[Trial]) -> None:
         self.add_many([trial for trial in trials if trial.state.is_final])
+
+
+def _exported(study: StudyView) -> ExportedStudy:
+    return ExportedStudy(study.directory, study.objective, study.space, study.id)
 
 
 def export(study: str | os.PathLike[str], exporter: Exporter) -> None:
@@ -151,7 +163,7 @@ def claim(directory: Path, study: ExportedStudy) -> None:
             f"{directory} cannot be written ({getattr(error, 'strerror', None) or error})",
             expected="a directory",
         ) from error
-    if owner != study.key:
+    if owner not in (study.key, study.earlier_key):
         note.write_text(owner, "utf-8")
         raise InvalidInput(
             f"{directory} has the files of another study", expected="a directory of its own"

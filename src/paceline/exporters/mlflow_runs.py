@@ -62,9 +62,11 @@ class MLflow(Exporter):
         self._experiment_id = (
             client.create_experiment(name) if experiment is None else experiment.experiment_id
         )
-        known = list(self._search(f"tags.`{_STUDY}` = '{study.key}'"))
+        keys = dict.fromkeys((study.key, study.earlier_key))
+        known = [run for key in keys for run in self._search(f"tags.`{_STUDY}` = '{key}'")]
         if known:
             self._run = known[0].info.run_id
+            client.set_tag(self._run, _STUDY, study.key)
             client.update_run(self._run, status="RUNNING")
         else:
             tags = {_STUDY: study.key, _NAME: self._run_name or study.name}

@@ -43,7 +43,7 @@ class OptunaStorage(Exporter):
         self.place = f"the study {made.study_name!r} in a storage of Optuna"
         trials = made.get_trials(deepcopy=False)
         known = made.user_attrs.get(_STUDY)
-        if known != study.key and (trials or known is not None):
+        if known not in (study.key, study.earlier_key) and (trials or known is not None):
             raise InvalidInput(
                 f"the storage has a study {made.study_name!r} already, which is not of this one",
                 expected="a name of its own",
@@ -56,8 +56,9 @@ class OptunaStorage(Exporter):
         """Adds to a study of Optuna, whatever trials it has."""
         self._study, self._metric, self._space = made, study.objective.metric, study.space
         self.key = study.key
+        keys = (study.key, study.earlier_key)
         facts = [one.user_attrs.get(_TRIAL, {}) for one in made.get_trials(deepcopy=False)]
-        self.known = {one["trial"] for one in facts if one.get("study") == study.key}
+        self.known = {one["trial"] for one in facts if one.get("study") in keys}
 
     def change_space(self, study: ExportedStudy) -> None:
         """Takes up the space as it is now."""

@@ -83,7 +83,7 @@ class OpenStudy:
         self._callbacks.__enter__()
         if is_new:
             begun = SpaceChanged(opening.space.to_json())
-            self._write([opening.first, SessionStarted(versions()), begun])
+            self._write([opening.first.with_id(), SessionStarted(versions()), begun])
         else:
             values = {"strategy": self._strategy.to_json()}
             self._write([SessionStarted(versions()), *changes], values)

@@ -113,6 +113,12 @@ class StudyView:
         return self._record.settings
 
     @property
+    def id(self) -> str | None:
+        """Identifies the study wherever its directory is; None in studies of earlier versions."""
+        created = self._record.created
+        return None if created is None else created.id
+
+    @property
     def data(self) -> Mapping[str, Any]:
         """Description of the data: name, fingerprint, rows of each part; ``kind`` of a function."""
         created = self._record.created

@@ -31,7 +31,12 @@ def begin(plan: Plan, recorder: Recorder, strategy: Json | None) -> None:
     events: list[Event]
     if recorder.record.created is None:
         space = SpaceChanged(plan.space.to_json())
-        events = [plan.created, SessionStarted(versions()), space, *map(Noted, plan.notes)]
+        events = [
+            plan.created.with_id(),
+            SessionStarted(versions()),
+            space,
+            *map(Noted, plan.notes),
+        ]
     else:
         changes = plan.changes_since(recorder.record, strategy)
         events = [SessionStarted(versions()), *changes]

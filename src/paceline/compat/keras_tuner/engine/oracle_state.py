@@ -165,6 +165,15 @@ class OracleState(Stateful):
         values = trial.hyperparameters.values
         self._tried[trial.trial_id] = self._compute_values_hash(values)
 
+    def _continue_trials(self) -> None:
+        """Continues with trials that have trained together: the oracle has not chosen them."""
+        for trial_id, trial in self.trials.items():
+            self._record_values(trial)
+            if trial_id in self.end_order:
+                self._num_runs[trial_id] = 1
+            else:
+                self._retry_queue.append(trial_id)
+
     def num_runs(self, trial_id: str) -> int:
         """How often a trial has run to its end or failed."""
         return self._num_runs.get(trial_id, 0)

@@ -12,6 +12,7 @@ from paceline.compat.keras_tuner.engine.alone import RunsAlone
 from paceline.compat.keras_tuner.engine.backend import say_backend
 from paceline.compat.keras_tuner.engine.base_tuner import BaseTuner
 from paceline.compat.keras_tuner.engine.compiling import check_model, compile_again
+from paceline.compat.keras_tuner.engine.going_on import go_on_alone, set_aside
 from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameter, HyperParameters
 from paceline.compat.keras_tuner.engine.hyperparameters.in_search import (
     Entries,
@@ -118,12 +119,13 @@ class Tuner(BaseTuner):
         """Searches; the arguments are those of ``fit``.
 
         A project that exists continues, until ``max_trials`` have been tried in total. One that has
-        finished trains nothing; a warning says what differs from its own search.
+        finished trains nothing; a warning says what differs from its own search. One that was begun
+        with other data or arguments goes on with these, its trials one by one.
 
         Raises:
             InvalidInput: an argument that cannot be honoured; nothing has been written then.
-            StudyMismatch: the project is of another space, or has not finished and was begun with
-                other data or other arguments.
+            StudyMismatch: the project is of another space, or one of Hyperband that has not
+                finished and was begun with other data or arguments.
             AllTrialsFailed: the first trials all failed.
         """
         for name in _OLD:
@@ -132,16 +134,20 @@ class Tuner(BaseTuner):
         try:
             self._search(fit_args, fit_kwargs)
         except StudyMismatch as difference:
-            is_over = not self._to_clear and is_finished(self._study, self.oracle.num_trials)
-            if not (is_over and self._builds_as_before()):
+            if self._to_clear or not self._builds_as_before():
                 raise
-            warn_finished(self.project_dir, difference)
+            if is_finished(self._study, self.oracle.num_trials):
+                warn_finished(self.project_dir, difference)
+            else:
+                go_on_alone(self, difference)
+                super().search(*fit_args, **fit_kwargs)
 
     def _search(self, fit_args: tuple[Any, ...], fit_kwargs: dict[str, Any]) -> None:
         try:
             arguments = arguments_of(self, fit_args, fit_kwargs)
         except RunsAlone as reason:
             self._check_alone()
+            set_aside(self._path)
             warn_once(f"alone: {reason}", reason.message)
             super().search(*fit_args, **fit_kwargs)
             return
@@ -214,7 +220,9 @@ class Tuner(BaseTuner):
 
     def _builds_as_before(self) -> bool:
         """Whether ``build(hp)`` asks for the hyperparameters that the best trial has."""
-        best = self.study.best
+        if self._study is None or self._study.record.best is None:
+            return False
+        best = self._study.best
         hp = Definitions(self.study.space, best.config)
         try:
             self._build_together(hp)

@@ -104,6 +104,14 @@ class GridSearchOracle(Oracle):
         # a kill may have come between the end of a trial and this
         self._unvisited = [*state["unvisited"], *self.trials]
 
+    def _continue_trials(self) -> None:
+        """See `Oracle`; the trials are put in the order of the grid."""
+        super()._continue_trials()
+        place = {name: self._place(one.hyperparameters.values) for name, one in self.trials.items()}
+        for name in sorted(self.trials, key=place.__getitem__):
+            self._order.insert(name)
+        self._unvisited = list(self._order.items())
+
     def _defaults(self) -> dict[str, Any]:
         space = self.get_space()
         space.values = {}

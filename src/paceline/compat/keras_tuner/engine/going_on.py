@@ -1,0 +1,76 @@
+"""A project whose trials have trained together, and whose search goes on with other arguments.
+
+As in KerasTuner, the trials that are left train with the new arguments and are ranked with the
+earlier ones. The trials of a study that train together have the same data, epochs and callbacks. So
+the others run one by one: the project becomes one of such trials, see `.oracle_files`.
+"""
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from paceline.compat.keras_tuner.engine.options import warn_once
+from paceline.compat.keras_tuner.engine.project import trained_alone
+from paceline.compat.keras_tuner.engine.stateful import save_json
+from paceline.compat.keras_tuner.engine.trial import Trial, TrialStatus
+from paceline.core import PacelineError, StudyMismatch
+from paceline.report import Study
+from paceline.settings.function import NETWORKS
+from paceline.store import has_study
+
+_EARLIER = "trained_together"  # the folder of the study of the earlier trials
+_STUDY = "study.db"
+
+
+def go_on_alone(tuner: Any, difference: StudyMismatch) -> None:
+    """Makes a project one whose trials run one by one.
+
+    Raises:
+        StudyMismatch: its oracle cannot go on so: Hyperband, of which several trials are one here.
+    """
+    oracle = tuner.oracle
+    if oracle.schedule != "full":
+        raise difference
+    warn_once(
+        f"goes on: {tuner.project_dir}: {difference.passed}",
+        f"{difference.passed} (expected {difference.expected}). The trials that are left train "
+        "with these arguments, one by one, and are ranked with the earlier ones, as in KerasTuner. "
+        "With overwrite=True the project begins anew.",
+    )
+    for name, trial in oracle.trials.items():
+        if trial.status == TrialStatus.RUNNING:  # stopped in its training
+            trial = oracle.trials[name] = Trial(trial.hyperparameters, name)
+        elif trial.status == TrialStatus.COMPLETED:
+            _keep_weights(tuner, trial)
+        oracle._save_trial(trial)
+        trial.measured = None  # the project has all of it
+    oracle._continue_trials()
+    oracle.save()  # from here on its trials run one by one
+    set_aside(tuner._path)
+    tuner._study = None
+
+
+def set_aside(project: Path) -> None:
+    """Moves the study of earlier trials away, where a project has become one of single trials.
+
+    Its database is moved last, so that a move that was interrupted is completed the next time.
+    """
+    if not (trained_alone(project) and has_study(project)):
+        return
+    if Study.open(project).settings.function.kind != NETWORKS:
+        return
+    earlier = project / _EARLIER
+    earlier.mkdir(exist_ok=True)
+    moved = [one for one in project.iterdir() if one.name not in (_EARLIER, "oracle.json")]
+    for path in sorted(moved, key=lambda one: one.name == _STUDY):
+        if not path.name.startswith("trial_"):
+            shutil.move(path, earlier / path.name)
+
+
+def _keep_weights(tuner: Any, trial: Trial) -> None:
+    """Writes the weights of a trial to where those of single trials are, if they are known."""
+    with suppress(PacelineError):  # they were not kept, and their training cannot be repeated
+        model = tuner.load_model(trial)
+        save_json(tuner._get_build_config_fname(trial.trial_id), model.get_build_config())
+        model.save_weights(tuner._get_checkpoint_fname(trial.trial_id))
