@@ -28,6 +28,8 @@ from paceline.train.primitive_overrides import find_override
 from paceline.train.program import lifted_constants
 from paceline.train.trace import trace
 
+_EPOCHS = 10**9  # of their training, which is cut short
+
 
 def program_of(request: Mapping[str, Any]) -> ArrayProgram:
     data, model = read(request["data"]), SPACES[request["space"]].build(Smallest())
@@ -46,7 +48,8 @@ def rate(program: ArrayProgram, num_lanes: int, seconds: float) -> tuple[float, 
     """
     start = time.perf_counter()
     cohort = Cohort(program.compile(num_lanes, None))
-    cohort.fill({slot: Lane(program.traced, 1, slot) for slot in range(num_lanes)})
+    lanes = {slot: Lane(program.traced, _EPOCHS, slot) for slot in range(num_lanes)}
+    cohort.fill(lanes)
     compiled = time.perf_counter() - start
     _epoch(cohort)
     epochs, start = 0, time.perf_counter()

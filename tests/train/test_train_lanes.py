@@ -61,7 +61,7 @@ def test_lanes_that_would_be_empty_cost_work(program: ArrayProgram) -> None:
     # on a stream, each further cohort loads all data again
     assert [lanes.for_stream(large, n) for n in (1, 3, 8, 200)] == [1, 4, 8, 128]
     on_gpu = LaneCount(facts("gpu"), capacity=None, memory=2**40)
-    assert [on_gpu.choose(large, n) for n in (1, 3, 5, 1296)] == [1, 4, 8, 256]
+    assert [on_gpu.choose(large, n) for n in (1, 3, 5, 1296)] == [1, 4, 8, 128]
     assert on_gpu.choose(program, 1296) == 1024  # each of two cohorts has half of them
 
 
@@ -100,7 +100,7 @@ def test_trials_that_arrive_one_by_one_get_idle_lanes_where_these_are_free(
         on_gpu = LaneCount(facts("gpu"), None, 2**40, one_by_one=True)
         assert on_gpu.choose(program, n) == 64
         large = SizedProgram(program.traced, program.lifted)
-        assert on_gpu.choose(large, n) == 32
+        assert on_gpu.choose(large, n) == 16
 
 
 def test_a_study_of_unknown_length_gets_idle_lanes_where_these_are_free(
@@ -110,7 +110,7 @@ def test_a_study_of_unknown_length_gets_idle_lanes_where_these_are_free(
     assert [on_cpu.choose(program, n, more_come=True) for n in (2, 100)] == [2, 128]
     assert [on_gpu.choose(program, n, more_come=True) for n in (2, 100)] == [64, 64]
     large = SizedProgram(program.traced, program.lifted)
-    assert on_gpu.choose(large, 2, more_come=True) == 32
+    assert on_gpu.choose(large, 2, more_come=True) == 16
 
 
 def test_programs_are_compiled_by_cores_that_do_not_train() -> None:
