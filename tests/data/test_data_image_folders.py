@@ -15,6 +15,7 @@ from paceline.core import InvalidInput, MissingData
 from paceline.data import Dataset, Stream, split
 from paceline.data.batch_loading import LoadingOptions
 from paceline.data.loading import load_dataset
+from paceline.data.row_sources import RowBatches
 from paceline.study.inputs.stream_form import stream_form
 
 load: Any = paceline_data.load  # its results are of two types
@@ -95,6 +96,8 @@ def test_images_are_streamed_where_they_do_not_fit(photos: Path) -> None:
     in_memory = split(load(f"folder:{photos}"), validation=0.2)
     assert set(map(bytes, x)) <= set(map(bytes, [*in_memory.x_train, *in_memory.x_val]))
     assert set(y.tolist()) == {0, 1}
+    assert isinstance(stream.source, RowBatches)
+    assert stream.source.test is not None
     assert [len(stream.source.test[place][1]) for place in range(1)] == [8]
 
 

@@ -141,7 +141,7 @@ def num_rows_of(batch: tuple[Tree, ...]) -> int:
 
 
 class IteratedBatches:
-    """Batches of a source in the order in which it gives them, with the methods of a PyDataset.
+    """Batches of a source in the order in which it gives them: `paceline.core.batches.Batches`.
 
     Batch 0 begins a new pass, and so does any other batch that does not follow the last one. After
     the last batch of a pass the next one begins.
@@ -155,10 +155,12 @@ class IteratedBatches:
         name, num_batches: as above.
         has_rows: whether the source gives single rows, so that the size of batches is free.
         is_iterator: True: batches cannot be loaded in another order.
+        has_passes: False: only their order counts, not the pass.
         workers, max_queue_size, use_multiprocessing: as in ``keras.utils.PyDataset``.
     """
 
     is_iterator = True
+    has_passes = False
     workers = 1
     max_queue_size = 2
     use_multiprocessing = False

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from paceline.core.batches import Batches
 from paceline.data.notation import Form
 from paceline.data.preparation import How, Preparation
 from paceline.data.texts import width_of
@@ -298,15 +299,14 @@ class Stream:
 
     Attributes:
         name: the object's class, or what it is.
-        source: a ``keras.utils.PyDataset``, or an object with its methods, such as
-            `paceline.data.batch_sources.IteratedBatches`.
+        source: the batches.
         num_batches: its length; None if it has no end.
         notes: sentences about what that means.
         why: why it is not in memory, a clause; empty if it was to be streamed.
     """
 
     name: str
-    source: Any
+    source: Batches
     num_batches: int | None
     notes: tuple[str, ...] = ()
     why: str = ""

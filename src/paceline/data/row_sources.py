@@ -122,7 +122,7 @@ def _varies(source: RowSource, known: tuple[Tree, Tree]) -> bool:
 
 
 class RowBatches:
-    """Batches of a source's rows, with the methods of a ``keras.utils.PyDataset``.
+    """Batches of a source's rows: `paceline.core.batches.Batches`.
 
     Batches are counted over all epochs of a training: each pass over the rows has an order of its
     own, which depends on its number only.

@@ -20,6 +20,7 @@ import keras
 import numpy as np
 
 from paceline.core import InvalidInput
+from paceline.core.batches import Batches, source_batches
 from paceline.train.array_feed import (
     ArrayFeed,
     PooledData,
@@ -70,9 +71,7 @@ class DatasetBatches:
     """A dataset with clear errors, whose batches are converted to the types that ``fit`` uses.
 
     Args:
-        dataset: a ``keras.utils.PyDataset``, or an object with its methods: if it ``is_iterator``,
-            batches are loaded in order, and if it ``has_passes``, the place of a batch is counted
-            over all epochs of a training.
+        dataset: a ``keras.utils.PyDataset``, or other batches.
         row_weights: returns the weights of the rows of a batch, given its targets; None for no
             class weights.
         steps: number of batches in an epoch; None for all.
@@ -86,15 +85,16 @@ class DatasetBatches:
 
     def __init__(
         self,
-        dataset: Any,
+        dataset: Batches,
         row_weights: Callable[[Any], Any] | None = None,
         steps: int | None = None,
         is_repeated: bool = True,
     ) -> None:
-        is_iterator = getattr(dataset, "is_iterator", False)
-        self.name = dataset.name if is_iterator else type(dataset).__name__
-        self._dataset, self._row_weights, self._is_iterator = dataset, row_weights, is_iterator
-        self._has_passes = getattr(dataset, "has_passes", False)
+        own = source_batches(dataset)
+        self._dataset, self._row_weights = dataset, row_weights
+        self._is_iterator = own is not None and own.is_iterator
+        self._has_passes = own is not None and own.has_passes
+        self.name = own.name if own is not None and own.is_iterator else type(dataset).__name__
         self._steps, self._is_repeated = steps, is_repeated
         self._first = 0  # place of the epoch's first batch in the dataset
         if self._own_count == 0 or self.count == 0:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paceline.core import InvalidInput
+from paceline.core.batches import Batches, source_batches
 from paceline.data import Stream
 from paceline.data.fingerprints import fingerprint
 from paceline.data.opening import opened
@@ -45,8 +46,7 @@ def stream_parts(stream: Stream, definition: Definition) -> StreamParts:
     )
     feed = StreamFeed(train, None if validation is None else _batches(validation, definition))
     identity = fingerprint("stream", stream.name, str(train.count), *_identity(validation))
-    has_rows = getattr(stream.source, "has_rows", False)
-    if not has_rows and training.batch_size not in (None, _DEFAULT_BATCH_SIZE):
+    if not _has_rows(stream) and training.batch_size not in (None, _DEFAULT_BATCH_SIZE):
         notes = (
             *notes,
             f"batch_size={training.batch_size} is not used: {stream.name} gives batches of its "
@@ -57,11 +57,17 @@ def stream_parts(stream: Stream, definition: Definition) -> StreamParts:
     return StreamParts(stream, feed, test, identity, notes, training.validation_batch_size)
 
 
+def _has_rows(stream: Stream) -> bool:
+    """Whether it gives single rows, so that the size of its batches is free."""
+    own = source_batches(stream.source)
+    return own is not None and own.has_rows
+
+
 def _checked_options(stream: Stream, definition: Definition) -> Any:
     """The option ``test``, after a check that there is no other one."""
     options = dict(definition.data_options)
     test = options.pop("test", "auto")
-    used = _OF_LOADING if hasattr(stream.source, "is_iterator") else ()
+    used = () if source_batches(stream.source) is None else _OF_LOADING
     given = [name for name, value in options.items() if value is not None and name not in used]
     if given:
         raise InvalidInput(
@@ -87,7 +93,7 @@ def check_batch_size(space: Space, stream: Stream) -> None:
         )
 
 
-def _parts(definition: Definition, stream: Stream) -> tuple[Any, Any, tuple[str, ...]]:
+def _parts(definition: Definition, stream: Stream) -> tuple[Batches, Any, tuple[str, ...]]:
     """The training batches, the validation data (None if there are none), and notes."""
     validation, metric = definition.validation, definition.objective.metric
     if isinstance(validation, float) and isinstance(stream.source, RowBatches):
@@ -132,7 +138,7 @@ def _batches(given: Any, definition: Definition) -> "DatasetBatches":
     training = definition.settings.training
     size, steps = training.validation_batch_size, training.validation_steps
     if isinstance(given, Stream):
-        if size is not None and not getattr(given.source, "has_rows", False):
+        if size is not None and not _has_rows(given):
             raise InvalidInput(
                 f"validation_batch_size is {size} and validation is the stream {given.name}",
                 expected="none: a stream gives batches of its own",
@@ -154,7 +160,7 @@ def _test(given: Any, stream: Stream) -> Any:
     if given is None:
         return None
     if isinstance(given, str) and given == "auto":
-        own = getattr(stream.source, "test", None)
+        own = stream.source.test if isinstance(stream.source, RowBatches) else None
         return None if own is None else Stream(stream.name, own, own.num_batches)
     found = opened(given)
     if not isinstance(found, Stream | tuple):
