@@ -9,9 +9,9 @@ from paceline.execute.block import Block
 from paceline.execute.cohort_worker import CohortTask, CohortWorker, RejectedNetworks
 from paceline.execute.model_files import ModelFiles
 from paceline.execute.pending_network import PendingNetwork
-from paceline.execute.program_cache import AnyProgram, ProgramCache
+from paceline.execute.program_cache import ProgramCache
 from paceline.train.compiler import Compiler
-from paceline.train.lane_count import LaneCount
+from paceline.train.lane_count import AnyProgram, LaneCount
 
 _MAX_BYTES_WAITING = 2**30  # of prepared networks that wait for a lane
 

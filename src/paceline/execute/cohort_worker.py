@@ -15,15 +15,15 @@ from paceline.execute.base import ExecutorUpdate, Leaves, TrialSnapshot
 from paceline.execute.lane_state import LaneState, begin_epoch, end_epoch
 from paceline.execute.model_files import ModelFiles
 from paceline.execute.pending_network import PendingNetwork
-from paceline.train.array_program import ArrayProgram, CompiledArrayProgram
+from paceline.train.array_program import CompiledArrayProgram
 from paceline.train.cohort import BaseCohort, Cohort, Lane
 from paceline.train.compiler import Compiler
+from paceline.train.lane_count import AnyProgram
 from paceline.train.program import BaseProgram
 from paceline.train.stream_cohort import StreamCohort
 from paceline.train.stream_feed import BatchFailed
-from paceline.train.stream_program import CompiledStreamProgram, StreamProgram
+from paceline.train.stream_program import CompiledStreamProgram
 
-AnyProgram = ArrayProgram | StreamProgram
 AnyCompiled = CompiledArrayProgram | CompiledStreamProgram
 
 _STOP_INTERVAL = 0.1  # seconds between two checks for a stop

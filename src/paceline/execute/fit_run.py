@@ -19,7 +19,7 @@ from paceline.train.array_feed import ArrayFeed
 from paceline.train.finalization import finalize, without_finalization
 from paceline.train.fit_callbacks import FitCallbacks
 from paceline.train.isolation import global_state_of, seed_epoch
-from paceline.train.stream_feed import BatchFailed, FitBatches, StreamFeed
+from paceline.train.stream_feed import AnyFeed, BatchFailed, FitBatches, StreamFeed
 from paceline.train.variables import leaves_of, restore
 
 
@@ -105,7 +105,7 @@ class FitRun:
 
 def fit_epoch(
     model: keras.Model,
-    feed: ArrayFeed | StreamFeed,
+    feed: AnyFeed,
     job: Job,
     epoch: int,
     callbacks: FitCallbacks | None = None,
@@ -124,7 +124,7 @@ def fit_epoch(
         return _fit_epoch_of_arrays(model, feed, job, epoch, passed)
 
 
-def _num_batches(feed: ArrayFeed | StreamFeed) -> int:
+def _num_batches(feed: AnyFeed) -> int:
     """Training batches of an epoch, with a smaller last one."""
     if isinstance(feed, StreamFeed):
         return len(FitBatches(feed.sources["train"]))

@@ -18,14 +18,14 @@ from paceline.execute.measured_objective import check_objective
 from paceline.execute.withdrawn import REASON
 from paceline.space import Discovery, HyperParameters, Learner, Observation, Space
 from paceline.train import keras_callbacks
-from paceline.train.array_feed import ArrayFeed, PooledData, TrainingData
+from paceline.train.array_feed import PooledData, TrainingData
 from paceline.train.build import Build, build_model
 from paceline.train.fit_callbacks import FitCallbacks
 from paceline.train.fit_only import fit_only_reason
 from paceline.train.keras_callbacks import CallbackCopies
 from paceline.train.lane_callbacks import LaneCallbacks
 from paceline.train.program import is_always_lifted
-from paceline.train.stream_feed import StreamFeed, feed_of
+from paceline.train.stream_feed import AnyFeed, StreamFeed, feed_of
 from paceline.train.trace import trace
 from paceline.train.trace_cache import TraceCache
 from paceline.train.traced_model import CannotTrace, TracedModel
@@ -51,7 +51,7 @@ class PreparedNetwork:
 
     jobs: tuple[Job, ...]
     config: Configuration
-    feed: ArrayFeed | StreamFeed
+    feed: AnyFeed
     traced: TracedModel | None = None
     model: keras.Model | None = field(default=None, repr=False)
     fit_reason: str = ""
@@ -136,7 +136,7 @@ class Preparation:
         self._learner: Learner | None = None  # created when a build defines something new
         self._build, self._options, self.loop_names, self._fused = build, options, names, fused
         self._data: Sequence[Data] = data if isinstance(data, Sequence) else (data,)
-        self._feeds: dict[tuple[int, int], ArrayFeed | StreamFeed] = {}
+        self._feeds: dict[tuple[int, int], AnyFeed] = {}
         self.traces: TraceCache[Job] = TraceCache() if traces is None else traces
         # shorter trials of a training that several trials share, by the number of the longest
         self._shorter: dict[int, list[int]] = {}
@@ -150,7 +150,7 @@ class Preparation:
         """Whether all networks read batches from one dataset, which has one reader at a time."""
         return isinstance(self._data[0], StreamFeed)
 
-    def feed(self, config: Configuration, split: int = 0) -> ArrayFeed | StreamFeed:
+    def feed(self, config: Configuration, split: int = 0) -> AnyFeed:
         """The batches that a configuration trains on; one object per batch size and data."""
         size = int(config.get("batch_size", self._options.batch_size))
         data = self._data[split if len(self._data) > 1 else 0]
@@ -303,7 +303,7 @@ class Preparation:
                 name: value for name, value in job.config.items() if name in self.loop_names
             } | hp.config
 
-        def feed() -> ArrayFeed | StreamFeed:
+        def feed() -> AnyFeed:
             return self.feed(used(), job.split)
 
         try:
@@ -337,7 +337,7 @@ class Preparation:
         built_with: Configuration,
         used: Configuration,
         model: keras.Model,
-        feed: ArrayFeed | StreamFeed,
+        feed: AnyFeed,
     ) -> PreparedNetwork | FailedBuild:
         """Traces a built network, or says why it needs ``fit``."""
         reason = f"the Keras backend is {keras.backend.backend()}; cohorts need the JAX backend"

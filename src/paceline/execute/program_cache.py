@@ -12,7 +12,7 @@ from paceline.execute.grouping import ProgramHint
 from paceline.execute.merging import Bucket, NetworkMerging
 from paceline.execute.prepare import Preparation, PreparedNetwork
 from paceline.train.array_program import ArrayProgram
-from paceline.train.lane_count import LaneCount
+from paceline.train.lane_count import AnyProgram, LaneCount
 from paceline.train.merged_lanes import MergedLanes
 from paceline.train.merged_program import MergedProgram, merge
 from paceline.train.primitive_overrides import find_override
@@ -20,8 +20,6 @@ from paceline.train.program import lifted_constants
 from paceline.train.stream_feed import StreamFeed
 from paceline.train.stream_program import StreamProgram
 from paceline.train.traced_model import TracedModel
-
-AnyProgram = ArrayProgram | StreamProgram
 
 
 class ProgramCache:

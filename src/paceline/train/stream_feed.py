@@ -302,12 +302,16 @@ class StreamFeed:
                 yield self.part_of(kind, batch), leaves
 
 
+AnyFeed = ArrayFeed | StreamFeed
+"""Data divided into batches: both have the shapes of their batches, by part."""
+
+
 def feed_of(
     data: TrainingData | PooledData | StreamFeed,
     batch_size: int,
     validation_batch_size: int | None = None,
     steps: Steps = (None, None),
-) -> ArrayFeed | StreamFeed:
+) -> AnyFeed:
     """Divides data into batches; a stream is returned unchanged, with its own batches.
 
     Args:

@@ -22,7 +22,7 @@ from paceline.train.fit_only import (
 )
 from paceline.train.internals import clear_losses, fast_initialization
 from paceline.train.isolation import global_state_of
-from paceline.train.stream_feed import StreamFeed
+from paceline.train.stream_feed import AnyFeed, StreamFeed
 from paceline.train.traced_model import (
     END,
     CannotTrace,
@@ -34,9 +34,7 @@ from paceline.train.traced_model import (
 from paceline.train.variables import make_variables
 
 
-def trace(
-    model: keras.Model, feed: ArrayFeed | StreamFeed, like: TracedModel | None = None
-) -> TracedModel:
+def trace(model: keras.Model, feed: AnyFeed, like: TracedModel | None = None) -> TracedModel:
     """Traces a compiled model for the batches of ``feed``.
 
     Args:
@@ -75,7 +73,7 @@ def trace(
     )
 
 
-def state_shapes(model: keras.Model, feed: ArrayFeed | StreamFeed) -> list[tuple[int, ...]]:
+def state_shapes(model: keras.Model, feed: AnyFeed) -> list[tuple[int, ...]]:
     """The shapes of the leaves of a model's state; traces nothing.
 
     Raises:
@@ -84,9 +82,7 @@ def state_shapes(model: keras.Model, feed: ArrayFeed | StreamFeed) -> list[tuple
     return [tuple(leaf.shape) for leaf in _state(model, feed)[1]]
 
 
-def metric_shapes(
-    model: keras.Model, feed: ArrayFeed | StreamFeed, metric: str
-) -> dict[str, tuple[int, ...]]:
+def metric_shapes(model: keras.Model, feed: AnyFeed, metric: str) -> dict[str, tuple[int, ...]]:
     """Shapes of the metrics of the step that measures ``metric``; traces only that step.
 
     Raises:
@@ -122,7 +118,7 @@ def evaluation_batch_size(model: keras.Model, data: tuple[Any, ...], batch_size:
     return chosen.sizes["test"] if isinstance(chosen, ArrayFeed) else batch_size
 
 
-def _state(model: keras.Model, feed: ArrayFeed | StreamFeed) -> tuple[StateLayout, list[Any]]:
+def _state(model: keras.Model, feed: AnyFeed) -> tuple[StateLayout, list[Any]]:
     """The layout and the leaves of the model's state, with all variables that ``fit`` creates."""
     reason = fit_only_reason(model)
     if reason is not None:
@@ -149,14 +145,14 @@ def _variables(model: keras.Model) -> tuple[list[Any], list[Any], list[Any], lis
 
 
 def _trace_feed(
-    model: keras.Model, layout: StateLayout, leaves: list[Any], feed: ArrayFeed | StreamFeed
-) -> tuple[ArrayFeed | StreamFeed, dict[str, TracedStep], str, StepConstants | None]:
+    model: keras.Model, layout: StateLayout, leaves: list[Any], feed: AnyFeed
+) -> tuple[AnyFeed, dict[str, TracedStep], str, StepConstants | None]:
     """Traces all parts; returns the feed to use, the parts, why validation is not merged, and the
     validation step that is not used.
     """
 
     @cache
-    def part(feed: ArrayFeed | StreamFeed, name: str) -> TracedStep:
+    def part(feed: AnyFeed, name: str) -> TracedStep:
         return _trace_part(model, layout, leaves, name, feed)
 
     parts = {name: part(feed, name) for name in feed.parts if name.startswith("train")}
@@ -175,8 +171,8 @@ def _trace_feed(
 
 
 def _with_merged_validation(
-    feed: ArrayFeed | StreamFeed, layout: StateLayout, part: Callable[[ArrayFeed, str], TracedStep]
-) -> tuple[ArrayFeed | StreamFeed, str, StepConstants | None]:
+    feed: AnyFeed, layout: StateLayout, part: Callable[[ArrayFeed, str], TracedStep]
+) -> tuple[AnyFeed, str, StepConstants | None]:
     """The feed with larger validation batches, or unchanged and the reason; the step not used.
 
     Args:
@@ -219,7 +215,7 @@ def _trace_part(
     layout: StateLayout,
     leaves: list[Any],
     name: str,
-    feed: ArrayFeed | StreamFeed,
+    feed: AnyFeed,
 ) -> TracedStep:
     try:
         return _trace_step(model, layout, leaves, name, feed)
@@ -244,7 +240,7 @@ def _trace_step(
     layout: StateLayout,
     leaves: list[Any],
     name: str,
-    feed: ArrayFeed | StreamFeed,
+    feed: AnyFeed,
 ) -> TracedStep:
     """Traces the model's own training or test step on batches of a shape."""
     names: list[str] = []
@@ -334,15 +330,13 @@ def _trace_end(model: keras.Model, layout: StateLayout, leaves: list[Any]) -> Tr
     return step if step.changed_leaves(layout) else None
 
 
-def _key(parts: Mapping[str, TracedStep], leaves: list[Any], feed: ArrayFeed | StreamFeed) -> str:
+def _key(parts: Mapping[str, TracedStep], leaves: list[Any], feed: AnyFeed) -> str:
     """The program's key: a hash of the steps, of the shapes of the state and of the batches."""
     steps = [f"{name} {step.code.digest} {step.log_names};" for name, step in parts.items()]
     return _hash([*steps, *(f"{leaf.shape} {leaf.dtype};" for leaf in leaves), feed.identity])
 
 
-def _structure_key(
-    parts: Mapping[str, TracedStep], leaves: list[Any], feed: ArrayFeed | StreamFeed
-) -> str:
+def _structure_key(parts: Mapping[str, TracedStep], leaves: list[Any], feed: AnyFeed) -> str:
     """The same as `_key` without the sizes of the network."""
     steps = [f"{name} {step.code.structure} {step.log_names};" for name, step in parts.items()]
     return _hash([*steps, *(f"{leaf.ndim} {leaf.dtype};" for leaf in leaves), feed.identity])

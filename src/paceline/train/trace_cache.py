@@ -27,7 +27,7 @@ from paceline.train.array_feed import ArrayFeed
 from paceline.train.example_files import ExampleFiles, KeptStructure
 from paceline.train.known_constants import KnownConstants
 from paceline.train.model_config import ModelConfig, model_config
-from paceline.train.stream_feed import StreamFeed
+from paceline.train.stream_feed import AnyFeed, StreamFeed
 from paceline.train.trace import has_known_batches, trace
 from paceline.train.traced_model import TracedModel
 
@@ -192,7 +192,7 @@ class TraceCache(Generic[N]):
         self,
         model: keras.Model,
         config: Mapping[str, Value],
-        feed: ArrayFeed | StreamFeed,
+        feed: AnyFeed,
         network: N,
     ) -> TracedModel:
         """Traces a model, or returns what a trace would give.
@@ -223,9 +223,7 @@ class TraceCache(Generic[N]):
             del self._recent[next(iter(self._recent))]
         return traced
 
-    def probe(
-        self, model: keras.Model, config: Mapping[str, Value], feed: ArrayFeed | StreamFeed
-    ) -> TracedModel:
+    def probe(self, model: keras.Model, config: Mapping[str, Value], feed: AnyFeed) -> TracedModel:
         """The same for a network that is not to be trained."""
         described = model_config(model) if isinstance(feed, ArrayFeed) else None
         if described is None or isinstance(feed, StreamFeed):
@@ -370,7 +368,7 @@ class TraceCache(Generic[N]):
         structure.predicted = []
         self._recent = {key: own for key, own in self._recent.items() if own[1] is not structure}
 
-    def _trace(self, model: keras.Model, feed: ArrayFeed | StreamFeed) -> TracedModel:
+    def _trace(self, model: keras.Model, feed: AnyFeed) -> TracedModel:
         self.num_traced += 1
         return trace(model, feed)
 

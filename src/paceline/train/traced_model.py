@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from paceline.train.array_feed import ArrayFeed
 from paceline.train.constant_lifting import LiftedStep
-from paceline.train.stream_feed import StreamFeed
+from paceline.train.stream_feed import AnyFeed
 from paceline.train.variables import check_same_shapes
 
 END = "end"
@@ -111,7 +110,7 @@ class TracedModel:
     parts: Mapping[str, TracedStep]
     layout: StateLayout
     state: tuple[np.ndarray, ...]
-    feed: ArrayFeed | StreamFeed
+    feed: AnyFeed
     unmerged_reason: str = ""
     structure_key: str = ""
     of_other_sizes: bool = False
