@@ -175,6 +175,18 @@ class IteratedBatches:
         self._num_read = 0  # batches of this pass
         self._first: Any = None  # first batch of a source that can be read once only
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy in another process begins a pass of its own.
+
+        Raises:
+            InvalidInput: the source can be read once only.
+        """
+        if self._source.is_single:
+            raise InvalidInput(
+                f"the {self.name} can be read once only", expected="the function that makes it"
+            )
+        return type(self), (self._source, self.num_batches, self._rows)
+
     def on_epoch_begin(self) -> None:
         """Does nothing: a pass begins with its first batch."""
 

@@ -125,14 +125,8 @@ def by_value(thing: Any, what: str) -> bytes:
     Raises:
         InvalidInput: it refers to something that cannot be copied.
     """
-    import cloudpickle
-
-    # another process does not know files that the user named as modules
-    files = [file for name, file in list(sys.modules.items()) if name.startswith(USER_FILE)]
     try:
-        for file in files:
-            cloudpickle.register_pickle_by_value(file)
-        return bytes(cloudpickle.dumps(thing))
+        return pickled(thing)
     except Exception as error:  # whatever an object's own way of being pickled raises
         raise InvalidInput(
             f"{what} refers to something that cannot be copied to another process "
@@ -142,6 +136,18 @@ def by_value(thing: Any, what: str) -> bytes:
             fix="Create them inside the function, or call it in this process: without workers, or "
             "in a ThreadPoolExecutor.",
         ) from error
+
+
+def pickled(thing: Any) -> bytes:
+    """As `by_value`, but raises whatever pickling it raises."""
+    import cloudpickle
+
+    # another process does not know files that the user named as modules
+    files = [file for name, file in list(sys.modules.items()) if name.startswith(USER_FILE)]
+    try:
+        for file in files:
+            cloudpickle.register_pickle_by_value(file)
+        return bytes(cloudpickle.dumps(thing))
     finally:
         for file in files:
             cloudpickle.unregister_pickle_by_value(file)

@@ -55,6 +55,13 @@ class NetworkWork:
     study: str = ""
     callbacks: "Sequence[Callback]" = ()
 
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the data arrive in batches, and are not in memory."""
+        from paceline.train.stream_feed import StreamFeed
+
+        return isinstance(self.data, StreamFeed)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FunctionWork:

@@ -241,6 +241,10 @@ class StreamFeed:
                     self.first_batches[part] = batch
         self.parts = tuple(self._specs)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy in another process loads batches for itself."""
+        return type(self), (self.sources["train"], self.sources.get("test"))
+
     @property
     def num_steps(self) -> int:
         """Number of batches in an epoch, validation included."""

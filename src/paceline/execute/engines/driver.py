@@ -57,6 +57,7 @@ class EngineExecutor:
             InvalidInput: the work cannot be done by several engines.
         """
         self._work, self._metric = work, work.options.objective.metric
+        self._is_streamed = work.is_streamed
         self._wake = threading.Event()
         self._space = SharedSpace(work.space, work.discovery)
         self._crew = Crew(work, supply, self._wake.set, facts)
@@ -96,7 +97,12 @@ class EngineExecutor:
         for block in group_by_hint(group_by_training(jobs), self._hint):
             trainings = [self._training(group, snapshots, scores, len(block)) for group in block]
             new = [one for one in trainings if one.snapshot is None]
-            self._queue += [[one] for one in trainings if one.snapshot is not None]
+            continued = [one for one in trainings if one.snapshot is not None]
+            if self._is_streamed:
+                # in one engine, where each batch is loaded once for all of them
+                self._queue += [part for part in (continued, new) if part]
+                continue
+            self._queue += [[one] for one in continued]
             self._queue += self._divided(new)
         self._dispatch()
 
@@ -303,6 +309,8 @@ class EngineExecutor:
                 for job in training.jobs:
                     self._trainings.pop(job.trial, None)
                     self._space.built(job.trial)
+            elif self._is_streamed and not training.is_alone and again:
+                again[0].append(training)
             else:
                 again.append([training])
         self._queue = again + self._queue
@@ -318,7 +326,7 @@ def _refusal(message: Message) -> PacelineError:
     if why is None:
         return error_of(message.content["error"])
     return InvalidInput(
-        f"the build function cannot be loaded in an engine ({why})",
+        f"the build function or the data cannot be loaded in an engine ({why})",
         expected="a function that another process can load",
         fix="What it refers to has to be in a module that the process can import (installed, or on "
         "its PYTHONPATH), or be plain functions and classes.",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from paceline.core import InvalidInput
 from paceline.core.events import SpaceChanged, TrialPaused
 from paceline.execute.base import Executor, ExecutorUpdate, TrialSnapshot
 from paceline.execute.engines.contents import (
@@ -140,6 +141,9 @@ class NetworkEngine:
         try:
             use_numerics(message.content["numerics"])
             work = decoded_work(message.content["work"], message.arrays)
+        except InvalidInput as error:  # batches that cannot be loaded here
+            self._send(Message("refused", {"error": error_content(error)}))
+            return
         except BaseException as error:
             why = f"{type(error).__name__}: {error}"
             self._send(Message("refused", {"import": why}))

@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 from paceline.core import InvalidInput, Objective
+from paceline.core.texts import on_one_line
 from paceline.execute.base import TrainingConfig
 from paceline.execute.engines.messages import Array, ArrayList
-from paceline.execute.process_worker import by_value, find, importable
+from paceline.execute.process_worker import by_value, find, importable, pickled
 from paceline.execute.work import NetworkWork
 from paceline.space import Discovery, Observation, Space, hyperparameter_from_json
 
@@ -24,7 +25,7 @@ def encoded_work(work: NetworkWork, has_same_main: bool) -> tuple[dict[str, Json
         has_same_main: whether engines run the script of this process as their main module.
 
     Raises:
-        InvalidInput: the data are a stream, or the build function cannot be copied.
+        InvalidInput: the build function, or data that arrive in batches, cannot be copied.
     """
     arrays = ArrayList()
     content = {
@@ -113,19 +114,15 @@ def _decoded_callbacks(place: Json, arrays: Sequence[Array]) -> Sequence[Any]:
 
 def _encoded_data(data: Any, arrays: ArrayList) -> Json:
     """The data; objects that occur several times keep their identity."""
-    from paceline.train.array_feed import PooledData, TrainingData
+    from paceline.train.array_feed import PooledData
+    from paceline.train.stream_feed import StreamFeed
 
     sequence = data if isinstance(data, Sequence) else (data,)
+    if isinstance(data, StreamFeed):
+        return {"stream": _encoded_stream(data, arrays)}
     different = list({id(one): one for one in sequence}.values())
     encoded: list[Json] = []
     for one in different:
-        if not isinstance(one, TrainingData | PooledData):
-            raise InvalidInput(
-                "data is a stream, and the executor has several engines",
-                expected="data in memory: arrays, a file or a named data set",
-                fix="Without executor=, a stream is read once for all networks that train "
-                "together.",
-            )
         own = {"train": _tree(one.train, arrays), "validation": _tree(one.validation, arrays)}
         if isinstance(one, PooledData):
             own["splits"] = [
@@ -137,9 +134,37 @@ def _encoded_data(data: Any, arrays: ArrayList) -> Json:
     return {"all": encoded, "places": places if isinstance(data, Sequence) else None}
 
 
+def _encoded_stream(feed: Any, arrays: ArrayList) -> Json:
+    """The place of a stream by value: each engine reads batches of its own.
+
+    Raises:
+        InvalidInput: it cannot be copied.
+    """
+    import numpy as np
+
+    for source in feed.sources.values():
+        try:
+            pickled(source)
+        except Exception as error:  # whatever the dataset's own way of being pickled raises
+            why = f"{type(error).__name__}: {error}"
+            if isinstance(error, InvalidInput):
+                why = error.passed
+            raise InvalidInput(
+                f"data is the stream {source.name}, which cannot be copied to the engines of the "
+                f"executor ({on_one_line(why)})",
+                expected="a function that returns the batches, which each engine calls "
+                "(data=batches, validation=other_batches), a folder, or a keras.utils.PyDataset "
+                "that can be copied",
+                fix="Or leave out executor=: then a stream is read in this process.",
+            ) from error
+    return arrays.add(np.frombuffer(pickled(feed), np.uint8))
+
+
 def _decoded_data(content: Mapping[str, Json], arrays: Sequence[Array]) -> Any:
     from paceline.train.array_feed import PooledData, TrainingData
 
+    if "stream" in content:
+        return pickle.loads(arrays[content["stream"]].tobytes())
     found: list[Any] = []
     for one in content["all"]:
         train, validation = (_grown(one[name], arrays) for name in ("train", "validation"))
