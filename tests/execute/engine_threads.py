@@ -46,7 +46,7 @@ class ThreadLink:
     def close(self) -> None:
         self._loss = self._loss or "it was closed"
         self._inbox.put(None)
-        self._thread.join(60)
+        self._thread.join(600)
         assert not self._thread.is_alive()
 
     def _run(self) -> None:

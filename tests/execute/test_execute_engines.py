@@ -411,7 +411,7 @@ def test_engines_may_join_while_it_runs() -> None:
         if (number, message.kind) == (1, "state"):
             has_jobs.set()
         if number == 0 and message.kind == "update":
-            assert has_jobs.wait(60)
+            assert has_jobs.wait(600)
         return False
 
     jobs = _jobs(16)

@@ -178,9 +178,9 @@ def test_ctrl_c_stops_the_engines_and_the_study_resumes(tmp_path: Path) -> None:
 
     children = psutil.Process(running.pid).children(recursive=True)
     running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=120)
+    _, errors = running.communicate(timeout=600)
     assert "interrupted" in errors.lower(), errors
-    assert not psutil.wait_procs(children, timeout=60)[1]
+    assert not psutil.wait_procs(children, timeout=600)[1]
     before = paceline.load_study(tmp_path / "s")
     ended = [trial for trial in before.trials if trial.state.is_final]
     study = paceline.resume(
@@ -194,7 +194,7 @@ def test_ctrl_c_stops_the_engines_and_the_study_resumes(tmp_path: Path) -> None:
 def test_a_script_without_a_main_guard_is_refused(tmp_path: Path) -> None:
     """The message says what to write."""
     running = _started(tmp_path, "main()")
-    _, errors = running.communicate(timeout=240)
+    _, errors = running.communicate(timeout=600)
     assert running.returncode != 0
     assert errors.rstrip().endswith("call tune under: if __name__ == '__main__':"), errors
 

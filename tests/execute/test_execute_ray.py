@@ -5,6 +5,7 @@ The cluster has several nodes on this machine, and is started once.
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -35,7 +36,7 @@ from paceline.testing.executors import FunctionExecutorContract
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 SPACE = Space([Float("x", 0.0, 1.0)])
-WAIT = 60.0
+WAIT = 600.0  # seconds, for what never comes: busy machines are slow
 
 # JAX warns of forks, which Ray makes to start the processes of a node
 pytestmark = pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
@@ -211,9 +212,15 @@ def test_a_study_whose_process_was_killed_goes_on_without_a_cluster(
     cluster: Any, tmp_path: Path
 ) -> None:
     script = tmp_path / "train.py"
+    calls, hold = tmp_path / "calls", tmp_path / "hold"
+    calls.mkdir()
     script.write_text(
-        "import os, pathlib\n\n"
+        "import pathlib, threading, uuid\n\n"
+        f"calls, hold = pathlib.Path({str(calls)!r}), pathlib.Path({str(hold)!r})\n\n"
         "def objective(hp):\n"
+        "    (calls / uuid.uuid4().hex).touch()\n"
+        "    if hold.exists() and len(list(calls.iterdir())) > 20:\n"
+        "        threading.Event().wait()  # until the process of the study is killed\n"
         "    x = hp.Float('x', 0.0, 1.0)\n"
         "    for step in range(1, 4):\n"
         "        if not hp.report((x - 0.3) ** 2 / step, step=step): return\n"
@@ -222,6 +229,9 @@ def test_a_study_whose_process_was_killed_goes_on_without_a_cluster(
     options = ["--trials", 60, "--seed", 1, "--final", "off", "--search", "random"]
     whole, study = tmp_path / "whole", tmp_path / "study"
     assert terminal(*words, *options, "--study", whole, "--workers", 2).returncode == 0
+    shutil.rmtree(calls)
+    calls.mkdir()
+    hold.touch()
     there = ["--executor", "ray", "--workers", 2, "--address", cluster.address]
     command = [*words, *options, "--study", study, *there]
     driver = subprocess.Popen([sys.executable, "-m", "paceline", *map(str, command)])
@@ -229,6 +239,7 @@ def test_a_study_whose_process_was_killed_goes_on_without_a_cluster(
         assert driver.poll() is None
     driver.kill()
     driver.wait()
+    hold.unlink()
     done = terminal("resume", study, "--trust", "--executor", "local", "--workers", 2)
     assert done.returncode == 0, done.stderr
     found = [

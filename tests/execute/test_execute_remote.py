@@ -43,7 +43,7 @@ from paceline.space import Float, Space
 from paceline.testing.executors import FunctionExecutorContract, falling
 
 TOKEN = "0123456789abcdef"
-WAIT = 60.0
+WAIT = 600.0  # seconds, for what never comes: busy machines are slow
 SPACE = Space([Float("x", 0.0, 1.0)])
 
 
