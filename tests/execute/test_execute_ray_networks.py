@@ -86,6 +86,30 @@ def test_a_study_of_networks_is_that_of_this_process(
 
 
 @pytest.mark.exhaustive
+def test_data_in_batches_are_opened_there(cluster: Any, tune: Any, tmp_path: Path) -> None:
+    x, y = tune.args[1]
+
+    def batches() -> Iterator[Any]:
+        return ((x[i : i + 16], y[i : i + 16]) for i in range(0, len(x), 16))
+
+    def held_out() -> Iterator[Any]:
+        return ((x[i : i + 8], -y[i : i + 8]) for i in range(0, 24, 8))
+
+    options: dict[str, Any] = {
+        **tune.keywords,
+        "validation": held_out,
+        "in_memory": False,
+        "trials": 4,
+    }
+    del options["batch_size"]
+    where: dict[str, Any] = {"executor": "ray", "cpus_per_worker": 1}
+    here = paceline.tune(small_network, batches, study=tmp_path / "here", **options)
+    there = paceline.tune(small_network, batches, study=tmp_path / "there", **options, **where)
+    assert outcome(there) == outcome(here)
+    assert all(one.worker is not None for one in there.trials)
+
+
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_a_study_of_networks_is_the_same_on_any_number_of_nodes(
     cluster: Any, nodes: list[Any], tune: Any, tmp_path: Path, seed: int

@@ -107,7 +107,7 @@ def reason_of(error: sa.exc.DBAPIError) -> str:
     """The cause of an error on one line."""
     lines = [line.strip() for line in str(error.orig).splitlines() if line.strip()]
     text = lines[-1 if "attempts failed" in lines[0] else 0] if lines else "no reason was given"
-    for prefix in ("connection failed:", "- "):
+    for prefix in ("connection failed:", "- ", "FATAL:"):
         text = text.removeprefix(prefix).strip()
     _, failed, reason = text.partition("failed: ")
     return (reason if failed and text.startswith("connection to server") else text).rstrip(".")
