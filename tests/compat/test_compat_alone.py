@@ -109,10 +109,18 @@ def test_trials_that_fail_are_repeated_and_recorded(capsys: pytest.CaptureFixtur
     assert states == [TrialState.COMPLETED, *[TrialState.FAILED] * 3]
     assert "ValueError: not 2" in str(tuner.oracle.get_trial("0001").message)
     assert "not 2" in str(tuner.study.trials[1].error)
-    assert "Search: Running Trial #4" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "Search: Running Trial #4" in printed.out
+    assert "Trial 1 Complete" in printed.out
+    assert "Trial 2 Failed" in printed.out
+    assert printed.err.count("ValueError: not 2") == 3
+    assert "The objective is not a number." in printed.err
     calls.clear()
     with pytest.raises(RuntimeError, match=r"(?s)consecutive failures: 2 .*never 3"):
         Sometimes(max_consecutive_failed_trials=2, project_name="q").search(verbose=0)
+    printed = capsys.readouterr()
+    assert not printed.out
+    assert "never 3" in printed.err
 
 
 class Descent(kt.Oracle):

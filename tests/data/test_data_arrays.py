@@ -148,6 +148,7 @@ def _with(array: np.ndarray[Any, Any], value: float) -> np.ndarray[Any, Any]:
         ((X,), r"tuple of 1; .*For an autoencoder or another model of x alone, pass \(x, x\)"),
         ((X, None), r"a tuple whose y is None; .*pass \(x, x\)"),
         ([X, Y], "Pass x and y as a tuple"),
+        ([(X, Y), (X, Y)], r"Pass batches \(x, y\) in a list as a function: lambda: batches"),
         ((X, np.zeros(8, int)), "single class"),
         ((X, Y, X[:, :2], Y), r"rows of x have the shape \(3,\) and rows of x_test \(2,\)"),
         ((X, Y, X, None), "y_test is None"),

@@ -277,6 +277,8 @@ def _instead(source: object) -> str:
     """Advice for data of an unsupported type."""
     if isinstance(source, Mapping) and (fix := instead_of(source)):
         return fix
+    if isinstance(source, list) and source and all(isinstance(one, tuple) for one in source):
+        return "Pass batches (x, y) in a list as a function: lambda: batches."
     if hasattr(source, "shape") or is_branch(source):
         return f"Pass x and y as a tuple. {_ALONE}" if isinstance(source, list) else _ALONE
     return "For data of other kinds pass a function that returns an iterator of batches (x, y)."

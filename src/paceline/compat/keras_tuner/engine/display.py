@@ -1,10 +1,11 @@
 """Printed progress while trials run one by one."""
 
+import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from paceline.compat.keras_tuner.engine.trial import Trial
+from paceline.compat.keras_tuner.engine.trial import Trial, TrialStatus
 
 _WIDTH = 18
 
@@ -43,13 +44,16 @@ class Display:
         print()
 
     def on_trial_end(self, trial: Trial) -> None:
-        """Prints score, best score and duration."""
+        """Prints score, best score and duration, or why the trial has failed."""
+        has_failed = trial.status != TrialStatus.COMPLETED
+        if has_failed and trial.message:
+            print(trial.message, file=sys.stderr)
         if self.verbose < 1:
             return
         now, name = datetime.now(), self.oracle.objective.name
         begun = self.trial_start.get(trial.trial_id, now)
         number = self.trial_number.get(trial.trial_id, len(self.oracle.trials))
-        print(f"\nTrial {number} Complete [{self.format_duration(now - begun)}]")
+        print(f"\nTrial {number} {'Failed' if has_failed else 'Complete'} [{self.format_duration(now - begun)}]")
         if trial.score is not None:
             print(f"{name}: {trial.score}")
         best = _best(self.oracle)

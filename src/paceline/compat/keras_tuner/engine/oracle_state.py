@@ -19,7 +19,7 @@ from paceline.compat.keras_tuner.engine.oracle_files import (
 )
 from paceline.compat.keras_tuner.engine.stateful import Stateful
 from paceline.compat.keras_tuner.engine.trial import Trial, TrialStatus
-from paceline.core import InvalidInput, checks
+from paceline.core import InvalidInput, checks, shown
 
 _MOST_COLLISIONS = 20
 """Repeated configurations in a row after which a space counts as exhausted."""
@@ -59,6 +59,12 @@ class OracleState(Stateful):
                     f"{name}=False and hyperparameters is missing",
                     expected="hyperparameters=..., the space to search",
                 )
+        if hyperparameters is not None and not isinstance(hyperparameters, HyperParameters):
+            raise InvalidInput(
+                f"hyperparameters is {shown(hyperparameters)}",
+                expected="an object of HyperParameters",
+                fix="hp = HyperParameters(), then hp.Int(...) and the like, and hyperparameters=hp.",
+            )
         self.given = None if hyperparameters is None else hyperparameters.copy()
         self.hyperparameters = HyperParameters() if hyperparameters is None else hyperparameters
         self.allow_new_entries, self.tune_new_entries = allow_new_entries, tune_new_entries
