@@ -139,11 +139,26 @@ def test_neither_order_nor_repetition_of_rows_changes_the_result(frame: pd.DataF
         (pd.DataFrame({"a": [{}, []]}), [0, 1], "numbers, texts, categories or dates"),
         (pd.DataFrame({"a": pd.array([None, np.inf], "Float64")}), [0, 1], "infinity in column"),
         (np.ones((4, 2)), [0, 1, np.nan, 1], "NaN"),
+        (np.ones((4, 2)), np.array(["a", None, "b", None], object), "None in 2 of 4 .* is row 1;"),
     ],
 )
 def test_what_cannot_be_learnt_is_refused(x: Any, y: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         PacelineClassifier(**QUICK).fit(x, y)
+
+
+@pytest.mark.parametrize(
+    ("y", "says"),
+    [
+        (pd.date_range("2020", periods=6), "y is an array of dates; expected numbers"),
+        (pd.to_timedelta(np.arange(6), "D"), "y is an array of durations"),
+        ([1.0, None, 2.0, 3.0, 4.0, 5.0], "None in 1 of 6 rows|NaN"),
+        (np.arange(6) * 1e30, r"target .* is as large as 5e\+30; expected at most 1e\+18"),
+    ],
+)
+def test_what_is_no_number_to_learn_is_refused(y: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        PacelineRegressor(**QUICK).fit(np.arange(12.0).reshape(6, 2), y)
 
 
 @pytest.mark.exhaustive

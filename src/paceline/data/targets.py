@@ -17,6 +17,7 @@ from paceline.data.trees import Array, Tree, is_branch, leaves, map_leaves
 _MAX_CLASSES, _MIN_ROWS_PER_CLASS = 100, 20
 _EXACT = 2.0**53  # up to here, whole floats are exact integers
 _LARGEST_CLASS = np.iinfo(np.int32).max
+_LARGEST = 1e18  # of a regression target
 # Networks learn a target within these bounds without scaling.
 _NEAR_MEAN, _NEAR_DEVIATION = 5.0, (0.1, 10.0)
 
@@ -277,7 +278,15 @@ def _amounts(values: Array, name: str) -> Array:
         raise InvalidInput(
             f"the target {name} contains {values.dtype} values", expected="numbers for regression"
         )
-    return finite(values, f"the target {name}")
+    amounts = finite(values, f"the target {name}")
+    largest = float(np.abs(amounts).max(initial=0))
+    if largest > _LARGEST:
+        raise InvalidInput(
+            f"the target {name} is as large as {largest:.2g}",
+            expected=f"at most {_LARGEST:.0e}, since losses square it in float32",
+            fix="Pass it in another unit.",
+        )
+    return amounts
 
 
 def _wide(values: Array, test: Array | None, task: Task | None, name: str) -> Targets:

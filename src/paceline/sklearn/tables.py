@@ -303,6 +303,12 @@ class PacelineRegressor(RegressorMixin, _TableEstimator):  # type: ignore[misc]
             ValueError: X, y or an argument that cannot be used.
         """
         frame, y = self._frame(X, reset=True), _column(y)
+        if y.dtype.kind in "mM":
+            raise InvalidInput(
+                f"y is an array of {'dates' if y.dtype.kind == 'M' else 'durations'}",
+                expected="numbers",
+                fix="Pass what is to be predicted as a number, such as days since a date.",
+            )
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         _check_rows(frame, y)
         self._train(frame, y, _weights(sample_weight, len(y)), "regression")
@@ -334,6 +340,14 @@ def _column(y: Any) -> Array:
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None")
     values = column_or_1d(y, warn=True)
+    missing = [row for row, one in enumerate(values) if one is None]
+    if missing:
+        raise InvalidInput(
+            f"Input y contains None in {len(missing):,} of {len(values):,} rows, the first of "
+            f"which is row {missing[0]}",
+            expected="a target for each row",
+            fix="Drop these rows.",
+        )
     return np.asarray(
         check_array(values, ensure_2d=False, dtype=None, ensure_min_samples=0, input_name="y")
     )
