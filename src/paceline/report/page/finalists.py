@@ -143,7 +143,7 @@ def _no_final(summary: Summary) -> str:
     """Why there is no final to show: it comes later, or there was none."""
     if not summary.record.settings.evaluation.num_pairs or summary.state == "finished":
         return (
-            "There was no final: these are the scores of the search, which are optimistic "
+            "There is no final, so all scores are those of the search, which are optimistic "
             "estimates."
         )
     return (

@@ -43,6 +43,7 @@ window.paceline = (() => {
     // these buttons and no others: some of Plotly's own would send the figure to a server
     const buttons = ["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"];
     const options = {responsive: true, displaylogo: false, modeBarButtons: [buttons]};
+    if (place.clientWidth < 600) options.displayModeBar = false; // it would cover the legend
     if (calm) layout.transition = {duration: 0};
     if (place.dataset.drawn === "failed") place.replaceChildren();
     try {

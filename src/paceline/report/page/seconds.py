@@ -62,9 +62,8 @@ def seconds(summary: Summary) -> Figure:
             "orientation": "h",
             "x": [spent],
             "y": [""],
-            "hoverinfo": "name",
-            "name": f"{name} {words.duration(spent)}",
-            "hoverlabel": {"namelength": -1},
+            "hovertemplate": f"{name} {words.duration(spent)}<extra></extra>",
+            "name": name,
             "marker": {
                 "color": _WHAT[name][1],
                 "pattern": {"shape": _WHAT[name][2], "solidity": 0.2},

@@ -36,7 +36,7 @@ def panel(summary: Summary) -> Panel | None:
     headings = [
         "machine and process",
         "running now",
-        "networks that its model trains at once",
+        "networks trained at once",
         "other trials",
         "training time",
     ]
