@@ -21,6 +21,7 @@ import paceline
 from paceline import Choice, Float, Int, InvalidInput, Space, Study
 from paceline.cli.app import app
 from paceline.exporters import Exporter, MLflow, OptunaStorage, Tables, TensorBoard, WandB, export
+from paceline.exporters.base import without_password
 from paceline.exporters.wandb_files import log_of
 
 SPACE = Space(
@@ -593,6 +594,7 @@ def test_a_directory_has_one_study(study: Study, tmp_path: Path, kind: Any) -> N
         ("tensorboard", "file"),
         ("optuna", "plain.db"),
         ("optuna", "sqlite:////nowhere/optuna.db"),
+        ("mlflow", "sqlite:////nowhere/mlflow.db"),
     ],
 )
 def test_a_target_that_cannot_be_written_is_a_clear_error(
@@ -604,6 +606,27 @@ def test_a_target_that_cannot_be_written_is_a_clear_error(
     assert result.exit_code == 2
     assert result.output.startswith("Error: ")
     assert "expected" in result.output
+    if to in ("optuna", "mlflow"):
+        assert f"such as 'sqlite:///{to}.db'" in " ".join(result.output.split())
+
+
+def test_the_place_of_an_export_is_named(study: Study, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'named.db'}"
+    exporter = OptunaStorage(url, "mine")
+    export(study.directory, exporter)
+    assert exporter.place == f"the study 'mine' in {url}"
+    address = "postgresql://ann:s3cret@db.example:5432/tuning"
+    assert without_password(address) == "postgresql://ann@db.example:5432/tuning"
+
+
+def test_what_weights_and_biases_needs_is_said(
+    study: Study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    with pytest.raises(InvalidInput, match=r"login.* mode='offline', .*WANDB_MODE=offline"):
+        export(study.directory, WandB(directory=tmp_path))
 
 
 def test_arguments_of_exporters_are_checked() -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +64,11 @@ class Exporter(Callback):
 
     Attributes:
         place: where the study is exported to, in words; known once it has begun.
+        needs: what has to be given or set, in words, for errors of the tool.
     """
 
     place: str = ""
+    needs: str = "a target that can be written"
 
     def begin(self, study: ExportedStudy) -> None:
         """The study begins or continues."""
@@ -143,8 +146,13 @@ def export(study: str | os.PathLike[str], exporter: Exporter) -> None:
         raise InvalidInput(
             f"the export to {exporter.name or type(exporter).__name__} failed "
             f"({type(error).__name__}: {reason})",
-            expected="a target that can be written",
+            expected=exporter.needs,
         ) from error
+
+
+def without_password(address: str) -> str:
+    """An address of a server or database without its password."""
+    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", address)
 
 
 def claim(directory: Path, study: ExportedStudy) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from paceline.core import Trial, TrialState
-from paceline.exporters.base import ExportedStudy, Exporter, require
+from paceline.exporters.base import ExportedStudy, Exporter, require, without_password
 from paceline.exporters.mlflow_bulk import FinishedRun, write_runs
 from paceline.report.show import Summary
 from paceline.store.paths import MODEL, REPORT
@@ -42,6 +42,7 @@ class MLflow(Exporter):
     """
 
     name = "mlflow"
+    needs = "a tracking URI that can be written, such as 'sqlite:///mlflow.db'"
 
     def __init__(
         self,
@@ -72,7 +73,8 @@ class MLflow(Exporter):
             tags = {_STUDY: study.key, _NAME: self._run_name or study.name}
             tags["paceline.objective"] = f"{study.objective.direction} {study.objective.metric}"
             self._run = client.create_run(self._experiment_id, tags=tags).info.run_id
-        self.place = f"the run {self._run} of the experiment {name!r} of MLflow"
+        where = without_password(client.tracking_uri)
+        self.place = f"the run {self._run} of the experiment {name!r} of MLflow at {where}"
         children = self._search(f"tags.`{_PARENT}` = '{self._run}'") if known else ()
         self._known = {child.data.tags.get(_TRIAL): child.info for child in children}
         self._written: set[int] = set()

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from paceline.core import Configuration, InvalidInput, Trial, TrialState
-from paceline.exporters.base import ExportedStudy, Exporter, require
+from paceline.exporters.base import ExportedStudy, Exporter, require, without_password
 from paceline.exporters.optuna_bulk import add_trials
 from paceline.space import Float, Hyperparameter, Int, Space
 
@@ -32,6 +32,7 @@ class OptunaStorage(Exporter):
     """
 
     name = "optuna"
+    needs = "the URL of a database that can be written, such as 'sqlite:///optuna.db'"
 
     def __init__(self, storage: Any = None, study_name: str | None = None) -> None:
         require("optuna", "Optuna", "optuna")
@@ -40,7 +41,8 @@ class OptunaStorage(Exporter):
     def begin(self, study: ExportedStudy) -> None:
         """Creates the study there, or continues it."""
         made = self.open(study)
-        self.place = f"the study {made.study_name!r} in a storage of Optuna"
+        where = without_password(self._url(study)) if self._url(study) else "a storage of Optuna"
+        self.place = f"the study {made.study_name!r} in {where}"
         trials = made.get_trials(deepcopy=False)
         known = made.user_attrs.get(_STUDY)
         if known not in (study.key, study.earlier_key) and (trials or known is not None):
@@ -64,6 +66,12 @@ class OptunaStorage(Exporter):
         """Takes up the space as it is now."""
         self._space = study.space
 
+    def _url(self, study: ExportedStudy) -> str | None:
+        """The URL of the storage; None if an object was passed."""
+        if not self._storage:
+            return f"sqlite:///{study.directory.absolute() / 'optuna.db'}"
+        return self._storage if isinstance(self._storage, str) else None
+
     def open(self, study: ExportedStudy) -> "optuna.Study":
         """Creates the study of Optuna, or opens it."""
         import optuna
@@ -72,7 +80,7 @@ class OptunaStorage(Exporter):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
             return optuna.create_study(
-                storage=self._storage or f"sqlite:///{study.directory.absolute() / 'optuna.db'}",
+                storage=self._url(study) or self._storage,
                 study_name=self._study_name or study.name,
                 direction=study.objective.direction,
                 load_if_exists=True,

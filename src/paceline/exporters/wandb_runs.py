@@ -51,6 +51,10 @@ class WandB(Exporter):
     """
 
     name = "wandb"
+    needs = (
+        "a directory that can be written and a login (wandb login), or files for a later upload: "
+        "mode='offline', on the terminal WANDB_MODE=offline before the command"
+    )
 
     def __init__(
         self,
