@@ -1,9 +1,9 @@
 """Handling of Ctrl+C: no interrupt is lost, and none leaves a write half done.
 
 Python raises ``KeyboardInterrupt`` at any point of the main thread. Inside a callback of the
-garbage collector (JAX installs one) the exception is printed and dropped, and between two writes it
-leaves memory and disk inconsistent. Therefore the handler only sets a flag, and `check` raises at
-safe points. A second Ctrl+C does not wait.
+garbage collector (JAX installs one) the exception is dropped, and between two writes it leaves
+memory and disk inconsistent. Therefore the handler only sets a flag, and `check` raises at safe
+points. A second Ctrl+C does not wait.
 """
 
 import os
@@ -31,6 +31,7 @@ class _SignalState:
         waiting: whether one of them has not been raised yet.
         at_once: what a second Ctrl+C does.
         before: the previous handler, which is called, at a safe point.
+        unraisable: the previous ``sys.unraisablehook``.
     """
 
     depth: int = 0
@@ -39,6 +40,7 @@ class _SignalState:
     waiting: bool = False
     at_once: Callable[[], Any] | None = None
     before: Callable[[int, FrameType | None], Any] = signal.default_int_handler
+    unraisable: Callable[["sys.UnraisableHookArgs"], Any] = sys.__unraisablehook__
 
 
 _state = _SignalState()
@@ -63,6 +65,7 @@ def handled(at_once: Callable[[], Any] | None = None) -> Iterator[None]:
     if _state.depth == 0:
         _state.pressed, _state.waiting, _state.before = 0, False, before
         signal.signal(signal.SIGINT, _handle)
+        _state.unraisable, sys.unraisablehook = sys.unraisablehook, _print_others
     outer, _state.at_once = _state.at_once, at_once or _state.at_once
     _state.depth += 1
     try:
@@ -72,6 +75,7 @@ def handled(at_once: Callable[[], Any] | None = None) -> Iterator[None]:
         _state.at_once = outer
         if _state.depth == 0:
             signal.signal(signal.SIGINT, before)
+            sys.unraisablehook = _state.unraisable
             _state.waiting = False
 
 
@@ -143,3 +147,9 @@ def _handle(number: int, frame: FrameType | None) -> None:
         _state.at_once()
     if is_forced() or not _state.deferred:
         _state.before(number, frame)
+
+
+def _print_others(dropped: "sys.UnraisableHookArgs") -> None:
+    """Prints an exception that Python drops, unless it is an interrupt, which `check` raises."""
+    if not (_state.waiting and issubclass(dropped.exc_type, KeyboardInterrupt)):
+        _state.unraisable(dropped)
