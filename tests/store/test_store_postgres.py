@@ -56,6 +56,8 @@ def test_a_study_by_its_url(url: str, server: Server, caplog: pytest.LogCaptureF
         done = CliRunner().invoke(app, [command, url])
         assert done.exit_code == 0, done.output
         shown.append(done.output)
+    public = url.replace(f":{PASSWORD}", "")
+    assert shown[-1].startswith(f"Study {public}:\nfine   the record is whole: ")
     listed = CliRunner().invoke(app, ["list", "--json", server.dsn()]).output
     assert url.rpartition("/")[2] in listed
     files = [path for path in study.directory.rglob("*") if path.is_file()]
@@ -64,7 +66,7 @@ def test_a_study_by_its_url(url: str, server: Server, caplog: pytest.LogCaptureF
     for table in ("studies", "events", "current", "snapshot"):
         shown.append(str(rows(server, f"SELECT * FROM paceline_{table}")))
     assert all(PASSWORD not in text for text in shown)
-    assert url.replace(f":{PASSWORD}", "") in shown[1]
+    assert public in shown[1]
 
 
 @pytest.mark.exhaustive

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paceline.core import InvalidInput, PacelineError, command_line
+from paceline.core.commands import study_name
 from paceline.core.events import Event, Json, Noted, SessionEnded
 from paceline.core.texts import printable
 from paceline.store import has_study, salvage
@@ -58,7 +59,8 @@ class Diagnosis:
             )
         if self.can_be_repaired:
             summary += f" To repair it: {command_line('doctor', self.directory)} --repair"
-        return printable("\n".join([f"Study {self.directory}:", *map(str, self.findings), summary]))
+        head = f"Study {study_name(self.directory)}:"
+        return printable("\n".join([head, *map(str, self.findings), summary]))
 
 
 def examine(directory: Path) -> Diagnosis:

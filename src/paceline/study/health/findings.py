@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from paceline.core import InvalidInput, PacelineError, UnreadableStudy
+from paceline.core.commands import url_of
 from paceline.core.events import FORMAT, Json, StudyCreated
 from paceline.store import files_of, open_store, salvage
 from paceline.store.database_errors import NEWER
@@ -61,7 +62,7 @@ class Contents:
         is_newer: whether a newer version wrote the study; nothing else is known then.
         had_events, had_trials: original numbers, as far as they can be determined, if some cannot
             be read.
-        file: name of the study's file.
+        file: name of the study's file; "the record" where it is in a database elsewhere.
         writer: the process that writes the study, in words; None if none does.
     """
 
@@ -115,6 +116,7 @@ def read(directory: Path) -> Contents:
 def _read_store(directory: Path, file: str) -> Contents:
     """Reads a store other than SQLite, which reports damage itself."""
     folded, values, bad, why = Folded(), {}, [], ""
+    file = "the record" if url_of(directory) else file  # the file only has the address
     try:
         store = open_store(directory, writable=False)
     except PacelineError as error:
