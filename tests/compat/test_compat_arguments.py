@@ -34,7 +34,10 @@ def tuner(model: Any = classifier, objective: Any = "val_loss", **options: Any) 
         (lambda: tuner(None), "hypermodel=None"),
         (lambda: tuner("build"), "a function build\\(hp\\)"),
         (lambda: tuner(tune_new_entries=False), "hyperparameters is missing"),
-        (lambda: tuner(hyperparameters={"a": 1}), "hyperparameters is {'a': 1}; expected an object"),
+        (
+            lambda: tuner(hyperparameters={"a": 1}),
+            "hyperparameters is {'a': 1}; expected an object",
+        ),
         (lambda: tuner(executions_per_trial=0), "executions_per_trial is 0"),
         (lambda: tuner(seed="a"), "seed is 'a'"),
         (lambda: tuner(max_retries_per_trial=-1), "max_retries_per_trial is -1"),

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import paceline
-from paceline import Choice, Float, Int, InvalidInput, Space, Study
+from paceline import Choice, Float, Int, InvalidInput, PacelineError, Space, Study
 from paceline.cli.app import app
 from paceline.exporters import Exporter, MLflow, OptunaStorage, Tables, TensorBoard, WandB, export
 from paceline.exporters.base import without_password
@@ -608,6 +608,13 @@ def test_a_target_that_cannot_be_written_is_a_clear_error(
     assert "expected" in result.output
     if to in ("optuna", "mlflow"):
         assert f"such as 'sqlite:///{to}.db'" in " ".join(result.output.split())
+
+
+def test_tables_without_room_say_what_to_do_and_leave_no_half(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "trials.csv").mkdir()
+    with pytest.raises(PacelineError, match=r"trials\.csv cannot be written .*then try again$"):
+        export(study.directory, Tables(tmp_path))
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".paceline-study", "trials.csv"]
 
 
 def test_the_place_of_an_export_is_named(study: Study, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from paceline.core import PacelineError, command_line
 from paceline.store import mirror
+from paceline.store.paths import DATABASE, MARKER
 from paceline.store.writer import process_of, this_process
 
 _NEW = ".new-"
@@ -168,7 +169,7 @@ def cannot_write(path: Path, number: int, error: object = None) -> str:
     """The message for a file that cannot be written: the problem, and what to do.
 
     Args:
-        path: of the file, in a study's directory or a folder of it.
+        path: of the file; if it is in a study's directory, that is what is resumed.
         number: the system's error number.
         error: the exception, for errors without a clear number.
     """
@@ -183,7 +184,9 @@ def cannot_write(path: Path, number: int, error: object = None) -> str:
         what, fix = f"{path} cannot be written ({reason})", "move away what is in its place"
     else:
         return f"{path} cannot be written ({error or reason})."
-    return f"{what}; {fix}, then resume: {command_line('resume', study)}"
+    is_study = any((study / name).exists() for name in (DATABASE, MARKER))
+    again = f"resume: {command_line('resume', study)}" if is_study else "try again"
+    return f"{what}; {fix}, then {again}"
 
 
 def _number(error: Exception) -> int | None:
