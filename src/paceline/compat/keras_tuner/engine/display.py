@@ -53,9 +53,8 @@ class Display:
         now, name = datetime.now(), self.oracle.objective.name
         begun = self.trial_start.get(trial.trial_id, now)
         number = self.trial_number.get(trial.trial_id, len(self.oracle.trials))
-        print(
-            f"\nTrial {number} {'Failed' if has_failed else 'Complete'} [{self.format_duration(now - begun)}]"
-        )
+        ended = "Failed" if has_failed else "Complete"
+        print(f"\nTrial {number} {ended} [{self.format_duration(now - begun)}]")
         if trial.score is not None:
             print(f"{name}: {trial.score}")
         best = _best(self.oracle)

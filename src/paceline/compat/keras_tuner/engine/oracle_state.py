@@ -63,7 +63,7 @@ class OracleState(Stateful):
             raise InvalidInput(
                 f"hyperparameters is {shown(hyperparameters)}",
                 expected="an object of HyperParameters",
-                fix="hp = HyperParameters(), then hp.Int(...) and the like, and hyperparameters=hp.",
+                fix="Define them by its methods, such as hp.Int(...), and pass hyperparameters=hp.",
             )
         self.given = None if hyperparameters is None else hyperparameters.copy()
         self.hyperparameters = HyperParameters() if hyperparameters is None else hyperparameters
