@@ -41,7 +41,7 @@ class OptunaStorage(Exporter):
     def begin(self, study: ExportedStudy) -> None:
         """Creates the study there, or continues it."""
         made = self.open(study)
-        where = without_password(self._url(study)) if self._url(study) else "a storage of Optuna"
+        where = without_password(self._url(study) or "a storage of Optuna")
         self.place = f"the study {made.study_name!r} in {where}"
         trials = made.get_trials(deepcopy=False)
         known = made.user_attrs.get(_STUDY)
