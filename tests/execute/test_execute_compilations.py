@@ -135,3 +135,20 @@ def test_networks_are_expected_by_the_space(num_configs: int | None, expected: i
     else:
         assert found[0] == pytest.approx(expected, rel=0.25)
         assert found[1] == 2 * found[0]
+
+
+def test_a_number_of_networks_is_expected_with_its_probability() -> None:
+    space = Space([Float("rate", 1e-3, 1.0), Choice("units", [2, 3, 4, 5])])
+    hint, config = structural_hint({"units": True, "rate": False}, space), {"rate": 0.1, "units": 3}
+    for repeats in (1, 2):
+        numbers = ExpectedNetworks(space, hint, 8, repeats).numbers(config, 3)
+        assert set(numbers) == {repeats * k for k in range(1, 9)}
+        assert sum(numbers.values()) == pytest.approx(1)
+        # of 8 draws, given that there is one: 2 / (1 - 0.75**8)
+        mean = sum(n * p for n, p in numbers.items()) / repeats
+        assert mean == pytest.approx(2.22, rel=0.2)
+    many = ExpectedNetworks(space, hint, 100_000).numbers(config, 3)
+    assert sum(n * p for n, p in many.items()) == pytest.approx(25_000, rel=0.25)
+    assert min(many) > 10_000
+    assert ExpectedNetworks(space, hint).numbers(config, 3) == {3: 1.0}
+    assert ExpectedNetworks(space, lambda _: (), 7, 2).numbers(config, 3) == {14: 1.0}

@@ -1,6 +1,7 @@
 """The number of lanes: as few cohorts as possible, within capacity and memory."""
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,14 @@ def program() -> ArrayProgram:
     return ArrayProgram(traced, lifted_constants([traced]))
 
 
+@dataclass(frozen=True, eq=False)
 class SizedProgram(ArrayProgram):
     """A program that computes more values than its code does."""
 
+    values: int = field(default=2**24, kw_only=True)
+
     def num_values(self, name: str) -> int:
-        return 2**24
+        return self.values
 
 
 def work_bytes(program: ArrayProgram) -> int:
@@ -50,19 +54,44 @@ def facts(platform: str = "cpu", count: int = 1, cores: int = 1) -> DeviceFacts:
 
 def test_a_small_network_gets_as_many_lanes_as_networks_are_expected(program: ArrayProgram) -> None:
     lanes = LaneCount(facts(), capacity=100 * work_bytes(program), memory=2**40)
-    assert [lanes.choose(program, n) for n in (1, 2, 3, 5, 8, 9, 64)] == [1, 2, 4, 8, 8, 16, 64]
-    assert lanes.choose(program, 1000) == 64  # 100 at most
+    assert [lanes.choose(program, {n: 1.0}) for n in (1, 2, 3, 5, 8, 9, 64)] == [
+        1,
+        2,
+        4,
+        8,
+        8,
+        16,
+        64,
+    ]
+    assert lanes.choose(program, {1000: 1.0}) == 64  # 100 at most
 
 
 def test_lanes_that_would_be_empty_cost_work(program: ArrayProgram) -> None:
     large = SizedProgram(program.traced, program.lifted)
     lanes = LaneCount(facts(), capacity=None, memory=2**40)
-    assert [lanes.choose(large, n) for n in (1, 3, 5, 8, 9)] == [1, 1, 1, 1, 1]
+    assert [lanes.choose(large, {n: 1.0}) for n in (1, 3, 5, 8, 9)] == [1, 1, 1, 1, 1]
     # on a stream, each further cohort loads all data again
     assert [lanes.for_stream(large, n) for n in (1, 3, 8, 200)] == [1, 4, 8, 128]
     on_gpu = LaneCount(facts("gpu"), capacity=None, memory=2**40)
-    assert [on_gpu.choose(large, n) for n in (1, 3, 5, 1296)] == [1, 4, 8, 128]
-    assert on_gpu.choose(program, 1296) == 1024  # each of two cohorts has half of them
+    assert [on_gpu.choose(large, {n: 1.0}) for n in (1, 3, 5, 1296)] == [1, 4, 8, 128]
+    assert on_gpu.choose(program, {1296: 1.0}) == 1024  # each of two cohorts has half of them
+
+
+def test_an_uncertain_number_of_networks_makes_fewer_lanes_worthwhile(
+    program: ArrayProgram,
+) -> None:
+    lanes = LaneCount(facts(), capacity=None, memory=2**40)
+    certain, uncertain = {2: 1.0}, {1: 0.3, 2: 0.4, 3: 0.3}
+    chosen = [
+        (lanes.choose(sized, certain), lanes.choose(sized, uncertain))
+        for sized in (
+            SizedProgram(program.traced, program.lifted, values=2**k) for k in range(8, 25)
+        )
+    ]
+    # one network: a lane is empty; three: a pass of one network and an empty lane
+    assert (2, 1) in chosen
+    assert chosen[-1] == (1, 1)
+    assert chosen[0] == (2, 4)
 
 
 def test_memory_and_capacity_limit_lanes(program: ArrayProgram) -> None:
@@ -80,7 +109,7 @@ def test_memory_and_capacity_limit_lanes(program: ArrayProgram) -> None:
 
 def test_work_is_divided_among_the_cohorts_that_train_at_once(program: ArrayProgram) -> None:
     two = LaneCount(facts(cores=2), capacity=100 * work_bytes(program), memory=2**40)
-    assert [two.choose(program, n) for n in (3, 15, 16, 40)] == [4, 16, 8, 32]
+    assert [two.choose(program, {n: 1.0}) for n in (3, 15, 16, 40)] == [4, 16, 8, 32]
     assert two.divide(list(range(5)), 2) == [[0, 1, 2], [3, 4]]
     assert two.divide(list(range(2)), 2) == [[0, 1]]
 
@@ -88,7 +117,7 @@ def test_work_is_divided_among_the_cohorts_that_train_at_once(program: ArrayProg
 def test_lanes_are_a_multiple_of_the_devices(program: ArrayProgram) -> None:
     for platform in ("cpu", "gpu"):
         spread = LaneCount(facts(platform, 3), capacity=None, memory=2**40)
-        assert [spread.choose(program, n) for n in (1, 3, 4, 12)] == [3, 3, 6, 12]
+        assert [spread.choose(program, {n: 1.0}) for n in (1, 3, 4, 12)] == [3, 3, 6, 12]
 
 
 def test_trials_that_arrive_one_by_one_get_idle_lanes_where_these_are_free(
@@ -96,21 +125,21 @@ def test_trials_that_arrive_one_by_one_get_idle_lanes_where_these_are_free(
 ) -> None:
     for n in (1, 50):
         on_cpu = LaneCount(facts(cores=2), 2**24, 2**40, one_by_one=True)
-        assert on_cpu.choose(program, n) == 1
+        assert on_cpu.choose(program, {n: 1.0}) == 1
         on_gpu = LaneCount(facts("gpu"), None, 2**40, one_by_one=True)
-        assert on_gpu.choose(program, n) == 64
+        assert on_gpu.choose(program, {n: 1.0}) == 64
         large = SizedProgram(program.traced, program.lifted)
-        assert on_gpu.choose(large, n) == 16
+        assert on_gpu.choose(large, {n: 1.0}) == 16
 
 
 def test_a_study_of_unknown_length_gets_idle_lanes_where_these_are_free(
     program: ArrayProgram,
 ) -> None:
     on_cpu, on_gpu = (LaneCount(facts(name), None, 2**40) for name in ("cpu", "gpu"))
-    assert [on_cpu.choose(program, n, more_come=True) for n in (2, 100)] == [2, 128]
-    assert [on_gpu.choose(program, n, more_come=True) for n in (2, 100)] == [64, 64]
+    assert [on_cpu.choose(program, {n: 1.0}, more_come=True) for n in (2, 100)] == [2, 128]
+    assert [on_gpu.choose(program, {n: 1.0}, more_come=True) for n in (2, 100)] == [64, 64]
     large = SizedProgram(program.traced, program.lifted)
-    assert on_gpu.choose(large, 2, more_come=True) == 16
+    assert on_gpu.choose(large, {2: 1.0}, more_come=True) == 16
 
 
 def test_programs_are_compiled_by_cores_that_do_not_train() -> None:

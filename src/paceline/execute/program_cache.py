@@ -92,9 +92,10 @@ class ProgramCache:
         if self._preparation.is_streamed:
             return self._lane_count.for_stream(program, num_waiting)
         if program.key not in self._num_lanes:
-            num_networks = self._expected.sharing(config, num_together)
             self._num_lanes[program.key] = self._lane_count.choose(
-                program, num_networks, more_come=self._expected.num_configs is None
+                program,
+                self._expected.numbers(config, num_together),
+                more_come=self._expected.num_configs is None,
             )
         return self._num_lanes[program.key]
 

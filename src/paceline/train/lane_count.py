@@ -2,14 +2,14 @@
 
 Symbols of the estimates:
 
-    n   networks that a program is expected to train
+    n   networks that a program trains, a random number
     L   lanes
     v   values that a training step of one lane computes
     o   fixed cost of a step, whatever the number of lanes, in values that take as long
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -70,8 +70,10 @@ class LaneCount:
         """Bytes that all cohorts of this process may use."""
         return self.memory * self.num_cohorts // self.device.num_cohorts
 
-    def choose(self, program: AnyProgram, num_networks: int, more_come: bool = False) -> int:
-        """The number of lanes with the least work.
+    def choose(
+        self, program: AnyProgram, numbers: Mapping[int, float], more_come: bool = False
+    ) -> int:
+        """The number of lanes with the least expected work.
 
         ``ceil(n / L)`` passes, each with steps of the cost ``o + L v``: on a CPU an empty lane
         costs as much as any other, so few networks of much work train in few lanes, one after
@@ -79,7 +81,7 @@ class LaneCount:
 
         Args:
             program: the program.
-            num_networks: networks that are expected to share it.
+            numbers: how many networks may share it, each with its probability.
             more_come: whether there may be more than that, nobody knows how many.
         """
         largest = self.max_lanes(program)
@@ -89,16 +91,22 @@ class LaneCount:
         if self.one_by_one:
             return min(largest, idle)
         fewest = min(largest, idle) if more_come and not self.device.is_cpu else 1
-        num_cohorts = max(1, min(self.device.num_cohorts, num_networks // _MIN_TO_DIVIDE))
-        part = math.ceil(num_networks / num_cohorts)
         # lanes are distributed over devices, so the slowest device counts
         costs = {
-            size: math.ceil(part / size) * (fixed + size // self.device.count * values)
+            size: self._passes(numbers, size) * (fixed + size // self.device.count * values)
             for size in self._series(largest)
         }
         least = min(costs.values())
         best = next(size for size, cost in costs.items() if cost <= least * (1 + _NOISE))
         return max(fewest, best)
+
+    def _passes(self, numbers: Mapping[int, float], size: int) -> float:
+        """The expected number of passes of a cohort."""
+        passes = 0.0
+        for count, probability in numbers.items():
+            num_cohorts = max(1, min(self.device.num_cohorts, count // _MIN_TO_DIVIDE))
+            passes += probability * math.ceil(math.ceil(count / num_cohorts) / size)
+        return passes
 
     def for_stream(self, program: AnyProgram, num_waiting: int) -> int:
         """The number of lanes of a program on a stream: enough for all networks, if possible.
