@@ -65,12 +65,21 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
 def test_errors_say_what_to_do(
     tmp_path: Path, raised: Callable[[int], Exception], number: int, said: str
 ) -> None:
+    (tmp_path / "study.db").touch()
     with (
         pytest.raises(PacelineError, match=f"best.keras.*{said}|{said}"),
         replacing(tmp_path / "best.keras"),
     ):
         raise raised(number)
-    assert list(tmp_path.iterdir()) == []
+    assert [one.name for one in tmp_path.iterdir()] == ["study.db"]
+
+
+def test_where_no_study_is_none_is_resumed(tmp_path: Path) -> None:
+    with (
+        pytest.raises(PacelineError, match="make room, then try again$"),
+        replacing(tmp_path / "trials.csv"),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_directory_in_the_place_of_a_file(tmp_path: Path) -> None:
