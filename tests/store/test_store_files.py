@@ -118,6 +118,7 @@ def test_directories_in_place_of_files(tmp_path: Path, name: str, what: str) -> 
 
 
 def test_a_file_in_the_place_of_the_checkpoints(tmp_path: Path) -> None:
+    (tmp_path / "study.db").touch()
     (tmp_path / "checkpoints").write_text("mine")
     checkpoints = Checkpoints(tmp_path / "checkpoints", lambda _: None, str)
     with pytest.raises(
