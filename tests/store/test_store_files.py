@@ -76,7 +76,7 @@ def test_errors_say_what_to_do(
 
 def test_where_no_study_is_none_is_resumed(tmp_path: Path) -> None:
     with (
-        pytest.raises(PacelineError, match="make room, then try again$"),
+        pytest.raises(PacelineError, match=r"make room, then try again$"),
         replacing(tmp_path / "trials.csv"),
     ):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
