@@ -48,8 +48,10 @@ class KillsEngines(paceline.Callback):
     def on_epoch_end(self, study: Any, trial: Trial, measurement: Measurement) -> None:
         """Counts epochs of all trials."""
         self._seen += 1
-        if self._seen in self._epochs:
-            engine = _engines()[self.killed % 2]
+        due = sum(epoch <= self._seen for epoch in self._epochs) > self.killed
+        own = [one for one in _engines() if str(trial.worker).endswith(f":{one.pid}")]
+        if due and own:  # one that trains: another one may not have started
+            (engine,) = own
             os.kill(engine.pid or 0, signal.SIGKILL)
             engine.join()
             self.killed += 1
