@@ -13,6 +13,8 @@ from types import ModuleType
 
 _LARGE = ("jax", "keras")
 _MOST_OTHERS = 200_000  # objects: those of other imported packages and of a notebook
+_FROZEN_BY_PYTHON = 5_000  # at most: 375 in Python 3.12, which ``gc.unfreeze`` leaves frozen
+_num_frozen = 0  # objects that were frozen after the last import of these packages
 
 
 class LargeImports:
@@ -24,7 +26,8 @@ class LargeImports:
         """The spec of a large package; None for all others, which Python finds itself."""
         if name not in _LARGE:
             return None
-        others = [finder for finder in sys.meta_path if finder is not self]
+        # as Python does, which skips finders of an earlier protocol
+        others = [one for one in sys.meta_path if one is not self and hasattr(one, "find_spec")]
         found = (finder.find_spec(name, path, target) for finder in others)
         spec = next((one for one in found if one is not None), None)
         if spec is not None:
@@ -44,15 +47,23 @@ def _keep_collector_away(loader: object) -> None:
             execute(module)
             return
         may_freeze = _may_freeze()
+        if may_freeze:
+            gc.collect()  # what is garbage now would never be collected
         gc.disable()
         try:
             execute(module)
             if may_freeze:
-                gc.freeze()
+                _freeze()
         finally:
             gc.enable()
 
     vars(loader)["exec_module"] = exec_module
+
+
+def _freeze() -> None:
+    global _num_frozen
+    gc.freeze()
+    _num_frozen = gc.get_freeze_count()
 
 
 def _may_freeze() -> bool:
@@ -64,4 +75,7 @@ def _may_freeze() -> bool:
     """
     state = sys.modules.get("paceline.core.process_state")
     is_in_call = state is not None and state.is_preserving()
-    return not is_in_call and not gc.get_freeze_count() and len(gc.get_objects()) <= _MOST_OTHERS
+    by_others = gc.get_freeze_count() - _num_frozen
+    return (
+        not is_in_call and by_others <= _FROZEN_BY_PYTHON and len(gc.get_objects()) <= _MOST_OTHERS
+    )

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from tests.execute.engine_threads import FACTS, Loses, Threads
+from tests.execute.test_execute_engine_streams import Batches
 
 from paceline.core import Configuration, InvalidInput, Objective, PacelineError, TrialState
 from paceline.core.events import (
@@ -51,6 +52,7 @@ from paceline.execute.simulated import Curve, SimulatedExecutor
 from paceline.space import Choice, Float, Int, Observation, Space
 from paceline.testing.executors import ExecutorContract, TrialLog, finish, small_network
 from paceline.train.array_feed import PooledData, TrainingData
+from paceline.train.stream_feed import DatasetBatches, StreamFeed
 
 # -- messages
 
@@ -250,9 +252,11 @@ def _driver(
     loses: Loses = lambda _, __: False,
     one_by_one: bool = True,
     open_executor: Open = _simulated,
+    is_streamed: bool = False,
     **options: Any,
 ) -> Iterator[tuple[EngineExecutor, Threads]]:
-    work = NetworkWork(small_network, _DATA, _OPTIONS, _SPACE, one_by_one=one_by_one)
+    data = StreamFeed(DatasetBatches(Batches()), None) if is_streamed else _DATA
+    work = NetworkWork(small_network, data, _OPTIONS, _SPACE, one_by_one=one_by_one)
     supply = Threads(count, open_executor, loses, **options)
     executor = EngineExecutor(work, supply, FACTS)
     try:
@@ -349,23 +353,24 @@ def _fields(job: Job) -> dict[str, Any]:
     return {name: getattr(job, name) for name in ("trial", "config", "seed", "epochs")}
 
 
-def test_a_trial_that_ends_its_engines_fails_alone() -> None:
+@pytest.mark.parametrize(("is_streamed", "culprit"), [(False, 2), (True, 0), (True, 2), (True, 5)])
+def test_a_trial_that_ends_its_engines_fails_alone(is_streamed: bool, culprit: int) -> None:
     """After three engines in a row it has failed, with the reason; the others complete."""
 
     def loses(_: int, message: Message) -> bool:
         return message.kind == "update" and any(
-            kind == "TrialStarted" and body["number"] == 2
+            kind == "TrialStarted" and body["number"] == culprit
             for kind, body in message.content["events"]
         )
 
     jobs = _jobs(6)
-    with _driver(2, loses) as (executor, supply):
+    with _driver(2, loses, is_streamed=is_streamed) as (executor, supply):
         log = TrialLog()
         executor.submit(jobs, {}, {})
         finish(executor, log)
-    assert log.ended[2].state is TrialState.FAILED
-    assert "lost 3 times in a row; the last time: it was told to" in log.ended[2].reason
-    _trained(log, [job for job in jobs if job.trial != 2])
+    assert log.ended[culprit].state is TrialState.FAILED
+    assert "lost 3 times in a row; the last time: it was told to" in log.ended[culprit].reason
+    _trained(log, [job for job in jobs if job.trial != culprit])
     assert len(supply.links) <= 5
 
 

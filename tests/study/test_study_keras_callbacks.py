@@ -334,6 +334,25 @@ def test_model_checkpoints_of_lanes_have_the_weights_of_fit(tmp_path: Path) -> N
             np.testing.assert_allclose(mine, other, atol=2e-5)
 
 
+def test_model_checkpoints_of_lanes_have_the_reduced_learning_rate(tmp_path: Path) -> None:
+    def reduced(path: Path) -> list[keras.callbacks.Callback]:
+        # no epoch is better by so much, so each but the first halves the rate
+        reduce = keras.callbacks.ReduceLROnPlateau("loss", 0.5, patience=1, min_delta=100.0)
+        return [reduce, keras.callbacks.ModelCheckpoint(path / "{epoch}.keras")]
+
+    study = search(reduced(tmp_path), epochs=3, trials=2)
+    for trial in study.trials:
+        fitted(classifier, trial, reduced(tmp_path / "theirs"), 3)
+        for epoch in (1, 2, 3):
+            ours, theirs = (
+                keras.models.load_model(tmp_path / folder / f"{epoch}.keras")
+                for folder in (f"trial-{trial.number}", "theirs")
+            )
+            rate = float(theirs.optimizer.learning_rate)
+            assert rate == pytest.approx(trial.config["rate"] * 0.5 ** (epoch - 1))
+            assert float(ours.optimizer.learning_rate) == pytest.approx(rate)
+
+
 @pytest.mark.exhaustive
 def test_trials_with_fewer_epochs_have_the_results_and_weights_of_fit() -> None:
     epochs = paceline.Choice([2, 5, 9])

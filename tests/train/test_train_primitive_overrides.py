@@ -18,7 +18,7 @@ from jax import lax
 
 from paceline.train.constant_lifting import lift_constants
 from paceline.train.lifted_evaluation import evaluate
-from paceline.train.primitive_overrides import convolution, find_override
+from paceline.train.primitive_overrides import convolution, find_override, kernel_gradient
 
 TOLERANCE = 1e-5
 
@@ -186,7 +186,11 @@ def test_the_gradient_of_a_kernel_as_a_product(case: Any, seed: int) -> None:
 
 
 @pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (4, 5), (9, 9)])
-def test_slices_of_a_large_kernel_are_multiplied_in_parts(kernel: tuple[int, int]) -> None:
+@pytest.mark.parametrize("limit", [0, 10_000, 1 << 20])
+def test_slices_of_images_are_multiplied_in_blocks(
+    kernel: tuple[int, int], limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel_gradient, "BLOCK_BYTES", limit)
     x, w = normal(0, 3, 4, 12, 12, 2), normal(1, 3, *kernel, 2, 5)
     function = with_gradients(convolution_of(convolution_2d))
     got, want, replaced = both_compiled(function, x, w, lanes=0, platform="gpu")

@@ -46,4 +46,5 @@ class SourceBatches(Batches, Protocol):
 
 def source_batches(batches: Batches) -> SourceBatches | None:
     """The batches, if Paceline makes them; None for those of a user's own dataset."""
-    return cast(SourceBatches, batches) if hasattr(batches, "is_iterator") else None
+    is_ours = all(hasattr(batches, name) for name in SourceBatches.__annotations__)
+    return cast(SourceBatches, batches) if is_ours else None

@@ -36,6 +36,7 @@ class _ProcessState:
 
 _state = _ProcessState()
 _lock = threading.RLock()
+_FROZEN_BY_PYTHON = 5_000  # objects, at most: 375 in Python 3.12, which stay frozen
 
 
 @contextmanager
@@ -111,7 +112,7 @@ def fewer_collections() -> Iterator[None]:
     """
     with _lock:
         _state.num_freezing += 1
-        if _state.num_freezing == 1 and gc.get_freeze_count() == 0:
+        if _state.num_freezing == 1 and gc.get_freeze_count() <= _FROZEN_BY_PYTHON:
             gc.collect()
             gc.freeze()
             _state.has_frozen = True

@@ -254,8 +254,8 @@ class _CohortTraining:
             )
         slots = self._cohort.free[: len(self._waiting)]
         entering = {slot: self._waiting.pop(0) for slot in slots}
+        self._in_slot |= entering  # first, so that none is forgotten if there is no memory for it
         self._cohort.fill({slot: _lane(entry) for slot, entry in entering.items()})
-        self._in_slot |= entering
         events: list[Event] = []
         for entry in entering.values():
             events += [] if entry.snapshot else entry.run.start_events()

@@ -27,6 +27,8 @@ class LaneState:
         """The variables of a lane, without those of metrics."""
         if slot not in self._states:
             self._states[slot] = self._cohort.state_of(slot)
+            for leaf, rates in self._rates.items():  # changed ones may not be on the device yet
+                self._states[slot][leaf] = np.array(rates[slot])
         layout = self._cohort.compiled.program.traced.layout
         return self._states[slot][: layout.num_kept]
 

@@ -272,9 +272,9 @@ _fast = threading.local()  # the state of tracing in which this thread entered `
 def fast_initialization() -> Iterator[None]:
     """A context in which Keras compiles no program per shape to draw or fill arrays.
 
-    In this thread, outside traces. Arrays are made by the CPU, also where there is a GPU, which
-    would need a kernel and a transfer for each: 0.2 s for a network on an H100. They are not bound
-    to it: what is computed with them runs on the default device.
+    In this thread, outside traces. The CPU makes these arrays, also where there is a GPU, which
+    would need a kernel and a transfer for each. They are not bound to it: what is computed with
+    them runs on the default device.
 
     JAX's partitionable threefry makes element i of a draw a function of the key and i only, so a
     draw of n numbers is the start of a larger draw: numbers are drawn in a few fixed sizes and cut.
@@ -289,7 +289,6 @@ def fast_initialization() -> Iterator[None]:
         return
     with keras_lock, contextlib.ExitStack() as undo:
         undo.callback(setattr, _fast, "state", getattr(_fast, "state", None))
-        undo.enter_context(_on_cpu())
         _fast.state = _trace_state()
         for name in ("uniform", "normal", "truncated_normal"):
             undo.enter_context(_replaced(backend.random, name, _draw_in_fixed_sizes))
@@ -321,7 +320,10 @@ def _replaced(module: Any, name: str, wrap: Callable[[Any], Any]) -> Iterator[No
         # other threads may trace programs for compilation, and what is traced here, such as a layer
         # called for its output shape, computes nothing yet
         replaced = threading.get_ident() == owner and _trace_state() == outside
-        return (wrapped if replaced else original)(*args, **kwargs)
+        if not replaced:
+            return original(*args, **kwargs)
+        with _on_cpu():
+            return wrapped(*args, **kwargs)
 
     setattr(module, name, here)
     try:

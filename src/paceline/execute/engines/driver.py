@@ -121,7 +121,7 @@ class EngineExecutor:
             if any(update.error is not None for update in updates):
                 return updates
             try:
-                self._crew.fill(self._num_open)
+                self._crew.fill(self._num_needed)
             except PacelineError as error:
                 return [*updates, ExecutorUpdate(error=error)]
             self._dispatch()
@@ -157,6 +157,13 @@ class EngineExecutor:
     def _num_open(self) -> int:
         """Trainings that have neither paused nor ended."""
         return len({id(training) for training in self._trainings.values()})
+
+    @property
+    def _num_needed(self) -> int:
+        """Engines that would have something to train."""
+        if not self._is_streamed:
+            return self._num_open
+        return len(self._queue) + sum(bool(slot.trainings) for slot in self._crew.slots)
 
     def _training(
         self,
@@ -302,6 +309,7 @@ class EngineExecutor:
             return []
         ended: list[Event] = []
         again: list[list[SharedTraining]] = []
+        together: list[SharedTraining] = []
         for training in slot.trainings.values():
             failed = training.lose(reason)
             ended += failed
@@ -309,11 +317,11 @@ class EngineExecutor:
                 for job in training.jobs:
                     self._trainings.pop(job.trial, None)
                     self._space.built(job.trial)
-            elif self._is_streamed and not training.is_alone and again:
-                again[0].append(training)
+            elif self._is_streamed and not training.is_alone:
+                together.append(training)
             else:
                 again.append([training])
-        self._queue = again + self._queue
+        self._queue = again + ([together] if together else []) + self._queue
         where = f"The engine {slot.link.name} was lost: {reason}."
         note = Noted(f"{where} Its trials continue in another one, from their last snapshots.")
         updates = self._noted([note], "")

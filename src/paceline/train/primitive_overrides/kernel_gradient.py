@@ -18,8 +18,8 @@ from paceline.train.primitive_overrides.windows import Windows, places, resized
 
 #: Largest gradient, in positions of the kernel: each has a slice of all images.
 MAX_PLACES = 64
-#: Slices that are multiplied at once: each takes the memory of the images.
-SLICES = 9
+#: Of slices that are multiplied at once, in bytes of a lane; each takes the memory of the images.
+BLOCK_BYTES = 16 << 20
 
 
 def kernel_gradient(
@@ -69,15 +69,16 @@ def _product(
         padding = [(0, 0), *params["padding"], (0, 0)]
         padded = resized(x, padding, dilation=[1, *params["lhs_dilation"], 1])
         slices = [view.reshape(images, -1) for view in windows.views(padded)]
+        step = max(1, BLOCK_BYTES // slices[0].nbytes)
         parts = [
             lax.dot_general(
-                jnp.stack(slices[i : i + SLICES]),
+                jnp.stack(slices[i : i + step]),
                 factor,
                 (((2,), (0,)), ((), ())),
                 params["precision"],
                 params["preferred_element_type"],
             )
-            for i in range(0, len(slices), SLICES)
+            for i in range(0, len(slices), step)
         ]
         product = jnp.moveaxis(jnp.concatenate(parts), 0, 1)  # (images, places, features)
         return jnp.transpose(product.reshape(images, *out, -1), back)
