@@ -13,7 +13,7 @@ from types import ModuleType
 
 _LARGE = ("jax", "keras")
 _MOST_OTHERS = 200_000  # objects: those of other imported packages and of a notebook
-_FROZEN_BY_PYTHON = 5_000  # at most: 375 in Python 3.12, which ``gc.unfreeze`` leaves frozen
+_FROZEN_BY_PYTHON = 2_000  # at most: 375 in Python 3.12, which ``gc.unfreeze`` leaves frozen
 _num_frozen = 0  # objects that were frozen after the last import of these packages
 
 

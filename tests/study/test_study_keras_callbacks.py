@@ -349,7 +349,7 @@ def test_model_checkpoints_of_lanes_have_the_reduced_learning_rate(tmp_path: Pat
                 for folder in (f"trial-{trial.number}", "theirs")
             )
             rate = float(theirs.optimizer.learning_rate)
-            assert rate == pytest.approx(trial.config["rate"] * 0.5 ** (epoch - 1))
+            assert rate == pytest.approx(float(trial.config["rate"]) * 0.5 ** (epoch - 1))
             assert float(ours.optimizer.learning_rate) == pytest.approx(rate)
 
 

@@ -36,7 +36,7 @@ class _ProcessState:
 
 _state = _ProcessState()
 _lock = threading.RLock()
-_FROZEN_BY_PYTHON = 5_000  # objects, at most: 375 in Python 3.12, which stay frozen
+_FROZEN_BY_PYTHON = 2_000  # objects, at most: 375 in Python 3.12, which stay frozen
 
 
 @contextmanager
