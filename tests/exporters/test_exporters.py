@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import shutil
 import subprocess
 import sys
 import zlib
@@ -216,20 +217,40 @@ def test_a_study_is_known_by_itself_and_not_by_its_directory(tmp_path: Path) -> 
         export(place, Tables(tmp_path / "out"))
 
 
-def test_exports_of_earlier_versions_are_found(study: Study, tmp_path: Path) -> None:
+def exported_by_path(place: Path, folder: Path) -> tuple[Any, str]:
+    """What an earlier version exported of a study at a place: one of Optuna, and tables."""
     import optuna
 
-    by_path = hashlib.sha256(str(study.directory).encode()).hexdigest()[:16]
-    url = f"sqlite:///{tmp_path / 'optuna.db'}"
-    made = optuna.create_study(study_name="one", storage=url, direction="maximize")
-    made.set_user_attr("paceline.study", by_path)
+    by_path = hashlib.sha256(str(place).encode()).hexdigest()[:16]
+    url = f"sqlite:///{folder / 'optuna.db'}"
+    made = optuna.create_study(study_name="one", storage=url)
+    made.set_user_attr("paceline", by_path)
+    (folder / "out").mkdir()
+    (folder / "out" / ".paceline-study").write_text(by_path)
+    return made, url
+
+
+def test_exports_of_earlier_versions_are_found(tmp_path: Path) -> None:
+    place = tmp_path / "study"
+    place.mkdir()
+    shutil.copy(Path(__file__).parents[1] / "study" / "earlier" / "function.db", place / "study.db")
+    made, url = exported_by_path(place, tmp_path)
     for _ in range(2):
+        export(place, OptunaStorage(url, "one"))
+        assert len(made.trials) == len(paceline.load_study(place).trials)
+        export(place, Tables(tmp_path / "out"))
+
+
+def test_an_export_of_an_earlier_study_at_the_same_place_stays(
+    study: Study, tmp_path: Path
+) -> None:
+    made, url = exported_by_path(study.directory, tmp_path)
+    with pytest.raises(InvalidInput, match="Pass another study_name"):
         export(study.directory, OptunaStorage(url, "one"))
-        assert len(made.trials) == len(study.trials)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / ".paceline-study").write_text(by_path)
-    for _ in range(2):
+    with pytest.raises(InvalidInput, match="has the files of another study"):
         export(study.directory, Tables(tmp_path / "out"))
+    assert made.trials == []
+    assert [one.name for one in (tmp_path / "out").iterdir()] == [".paceline-study"]
 
 
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
@@ -622,8 +643,24 @@ def test_the_place_of_an_export_is_named(study: Study, tmp_path: Path) -> None:
     exporter = OptunaStorage(url, "mine")
     export(study.directory, exporter)
     assert exporter.place == f"the study 'mine' in {url}"
-    address = "postgresql://ann:s3cret@db.example:5432/tuning"
-    assert without_password(address) == "postgresql://ann@db.example:5432/tuning"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://ann:s3cret@db.example:5432/tuning",
+        "postgresql://ann:s3cret/x@db.example:5432/tuning",
+        "postgresql+psycopg://ann:s3cret@x@db.example:5432/tuning",
+        "mysql://db.example:5432/tuning?user=ann&password=s3cret",
+        "https://ann:s3cret@db.example:5432/tuning",
+    ],
+)
+def test_passwords_are_not_shown(address: str) -> None:
+    shown = without_password(address)
+    assert "s3cret" not in shown
+    assert "db.example:5432/tuning" in shown
+    for path in ("sqlite:////data/ann@home/optuna.db", "file:///ann@home", "/runs/ann@home"):
+        assert without_password(path) == path
 
 
 def test_what_weights_and_biases_needs_is_said(

@@ -11,6 +11,7 @@ from pathlib import Path
 from paceline.core import InvalidInput, Objective, PacelineError, Trial, checks
 from paceline.report.show import Summary, read
 from paceline.space import Space
+from paceline.store.postgres.address import masked
 from paceline.study.hooks.callback import Callback
 from paceline.study.hooks.view import StudyView
 
@@ -42,11 +43,8 @@ class ExportedStudy:
     @property
     def key(self) -> str:
         """Identifies the study where it is exported."""
-        return self.earlier_key if self.id is None else self.id[:16]
-
-    @property
-    def earlier_key(self) -> str:
-        """That of earlier versions: a hash of its directory's path."""
+        if self.id is not None:
+            return self.id[:16]
         return hashlib.sha256(str(self.directory.absolute()).encode()).hexdigest()[:16]
 
 
@@ -151,8 +149,9 @@ def export(study: str | os.PathLike[str], exporter: Exporter) -> None:
 
 
 def without_password(address: str) -> str:
-    """An address of a server or database without its password."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", address)
+    """An address of a server or database without its user and its passwords."""
+    is_file = re.fullmatch(r"[\w.+-]+:///[^?]*", address)  # an @ is part of its name
+    return address if is_file else masked(address)
 
 
 def claim(directory: Path, study: ExportedStudy) -> None:
@@ -171,7 +170,7 @@ def claim(directory: Path, study: ExportedStudy) -> None:
             f"{directory} cannot be written ({getattr(error, 'strerror', None) or error})",
             expected="a directory",
         ) from error
-    if owner not in (study.key, study.earlier_key):
+    if owner != study.key:
         note.write_text(owner, "utf-8")
         raise InvalidInput(
             f"{directory} has the files of another study", expected="a directory of its own"

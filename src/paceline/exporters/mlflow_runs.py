@@ -63,11 +63,9 @@ class MLflow(Exporter):
         self._experiment_id = (
             client.create_experiment(name) if experiment is None else experiment.experiment_id
         )
-        keys = dict.fromkeys((study.key, study.earlier_key))
-        known = [run for key in keys for run in self._search(f"tags.`{_STUDY}` = '{key}'")]
+        known = list(self._search(f"tags.`{_STUDY}` = '{study.key}'"))
         if known:
             self._run = known[0].info.run_id
-            client.set_tag(self._run, _STUDY, study.key)
             client.update_run(self._run, status="RUNNING")
         else:
             tags = {_STUDY: study.key, _NAME: self._run_name or study.name}

@@ -45,7 +45,7 @@ class OptunaStorage(Exporter):
         self.place = f"the study {made.study_name!r} in {where}"
         trials = made.get_trials(deepcopy=False)
         known = made.user_attrs.get(_STUDY)
-        if known not in (study.key, study.earlier_key) and (trials or known is not None):
+        if known != study.key and (trials or known is not None):
             raise InvalidInput(
                 f"the storage has a study {made.study_name!r} already, which is not of this one",
                 expected="a name of its own",
@@ -58,9 +58,8 @@ class OptunaStorage(Exporter):
         """Adds to a study of Optuna, whatever trials it has."""
         self._study, self._metric, self._space = made, study.objective.metric, study.space
         self.key = study.key
-        keys = (study.key, study.earlier_key)
         facts = [one.user_attrs.get(_TRIAL, {}) for one in made.get_trials(deepcopy=False)]
-        self.known = {one["trial"] for one in facts if one.get("study") in keys}
+        self.known = {one["trial"] for one in facts if one.get("study") == study.key}
 
     def change_space(self, study: ExportedStudy) -> None:
         """Takes up the space as it is now."""

@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,7 +94,7 @@ class WandB(Exporter):
     def add_many(self, trials: Sequence[Trial]) -> None:
         """Writes trials as files in offline mode; logs them several at a time otherwise."""
         runs = {digest_of(run, self._labels): run for run in map(self._ended, trials)}
-        new = {digest: run for digest, run in runs.items() if not self._is_written(digest, run)}
+        new = {digest: run for digest, run in runs.items() if digest not in self._written}
         if self._folder is not None:
             self._write_files(new, self._folder)
         ended = [run for digest, run in new.items() if digest not in self._written]
@@ -106,12 +105,6 @@ class WandB(Exporter):
     def add(self, trial: Trial) -> None:
         """Logs a trial, under the same id as an earlier export."""
         self.add_many([trial])
-
-    def _is_written(self, digest: str, run: EndedRun) -> bool:
-        """Whether there are files of a run, also by an earlier version of Paceline."""
-        number = run.id.rpartition("-")[2]
-        earlier = replace(run, id=f"{self._study.earlier_key}-{number}")
-        return not self._written.isdisjoint({digest, digest_of(earlier, self._labels)})
 
     def _write_files(self, runs: Mapping[str, EndedRun], folder: Path) -> None:
         """Writes files of runs, by digest; those that are not `_written` then, the library logs."""
