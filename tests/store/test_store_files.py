@@ -16,7 +16,7 @@ import paceline
 from paceline import InvalidInput, PacelineError
 from paceline.report.document import write_report
 from paceline.store import StudyStore
-from paceline.store.files import leftovers, remove_leftovers, replacing, write_text
+from paceline.store.files import cannot_write, leftovers, remove_leftovers, replacing, write_text
 from paceline.study.record.checkpoints import Checkpoints
 
 
@@ -72,6 +72,11 @@ def test_errors_say_what_to_do(
     ):
         raise raised(number)
     assert [one.name for one in tmp_path.iterdir()] == ["study.db"]
+
+
+def test_errors_are_said_where_the_directory_cannot_be_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / ("long" * 100) / "best.keras"  # looking there raises an error
+    assert "make it writable for this user, then try again" in cannot_write(path, errno.EACCES)
 
 
 def test_where_no_study_is_none_is_resumed(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A PostgreSQL server that goes away while a study is written: nothing is lost."""
 
 import logging
+import signal
 import subprocess
 import sys
 import threading
@@ -198,6 +199,51 @@ def test_a_server_that_stays_away(url: str, down: Any, seen: Seen) -> None:
     assert [t.score is not None for t in again.trials] == [True] * 8
     others = [t for t in again.trials if t.number >= known]
     assert len(others) == 8 - known
+
+
+def test_what_can_neither_be_stored_nor_kept_is_said(url: str, down: Any) -> None:
+    """Ctrl+C ends the writer all the same; later work fails at once."""
+
+    class Interrupts(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "cannot be used" in record.getMessage():
+                signal.raise_signal(signal.SIGINT)
+
+    directory = study_directory(url)
+    writer = open_store(directory, writable=True)
+    writer.append([Noted("a")])
+    (directory / "unstored.json").mkdir()
+    log, handler = logging.getLogger("paceline.store"), Interrupts()
+    log.addHandler(handler)
+    down()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            writer.append([Noted("b")])
+    finally:
+        log.removeHandler(handler)
+    with pytest.raises(PacelineError, match=r"could not be kept either .*unstored.json"):
+        writer.append([Noted("c")])
+    writer.close()
+
+
+def test_asking_and_telling_say_that_they_wait(url: str, down: Any, seen: Seen) -> None:
+    def start_again() -> None:
+        assert seen.gone.wait(_LIMIT)
+        down.start()
+
+    space = {"x": paceline.Float(0, 1)}
+    with paceline.open_study(url, space, "min", search="random") as study:
+        trial = study.ask()
+        down()
+        with ThreadPoolExecutor(1) as thread:
+            starting = thread.submit(start_again)
+            with pytest.warns(StudyWarning) as warned:
+                study.tell(trial, 1.0)
+            starting.result(_LIMIT)
+    said = [str(one.message) for one in warned]
+    assert "the study waits for it, at most 300 s" in said[0]
+    assert "is there again after" in said[1]
+    assert paceline.load_study(url).best.score == 1.0
 
 
 ENDS_ALL = (

@@ -76,6 +76,16 @@ def test_a_study_opened_again_continues_as_if_it_had_stayed_open(tmp_path: Path)
         assert study.best.number == 1
 
 
+def test_a_study_that_could_not_be_opened_is_not_locked(tmp_path: Path) -> None:
+    with opened(tmp_path / "s") as study:
+        study.ask()
+    with pytest.raises(StudyMismatch) as error:
+        opened(tmp_path / "s", space={"rate": paceline.Float(1, 2)})
+    with opened(tmp_path / "s") as study:  # while the error is kept, as in a notebook
+        assert len(study.trials) == 1
+    assert error.value is not None
+
+
 def test_a_study_left_by_an_error_is_interrupted_and_says_how_to_continue(tmp_path: Path) -> None:
     def fails(trial: Any) -> None:
         raise KeyboardInterrupt(trial)

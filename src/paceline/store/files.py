@@ -184,7 +184,7 @@ def cannot_write(path: Path, number: int, error: object = None) -> str:
         what, fix = f"{path} cannot be written ({reason})", "move away what is in its place"
     else:
         return f"{path} cannot be written ({error or reason})."
-    is_study = any((study / name).exists() for name in (DATABASE, MARKER))
+    is_study = any(os.path.exists(study / name) for name in (DATABASE, MARKER))
     again = f"resume: {command_line('resume', study)}" if is_study else "try again"
     return f"{what}; {fix}, then {again}"
 

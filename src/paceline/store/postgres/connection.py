@@ -84,7 +84,7 @@ class WriterConnection:
         self.is_away = False
         self._gave_up: PacelineError | None = None
         self._take()
-        self._pid = _pid(connection)
+        self._pids = [_pid(connection)]  # of the sessions that may have the lock
 
     def run(self, work: Callable[[sa.Connection], _T]) -> _T:
         """Returns the result of ``work``, which is called again after a failure that may pass.
@@ -199,24 +199,32 @@ class WriterConnection:
             self._announce(text)
 
     def _given_up(self, failure: sa.exc.DBAPIError, outage: "_Outage") -> PacelineError:
+        try:
+            kept = f"is kept in {self._save()}"
+        except PacelineError as error:  # such as that the disk is full
+            kept = f"could not be kept either ({error})"
         return PacelineError(
             f"PostgreSQL at {self._address.place} was not there again within "
-            f"{outage.seconds:.1f} s ({reason_of(failure)}). What is not stored is kept in "
-            f"{self._save()}; when the server is there, resume on this machine: "
-            f"{command_line('resume', self._address.text)}"
+            f"{outage.seconds:.1f} s ({reason_of(failure)}). What is not stored {kept}; when the "
+            f"server is there, resume on this machine: {command_line('resume', self._address.text)}"
         )
 
     def _connect_again(self) -> None:
         self.close()
         self._connection = connect(self._address, writable=True)
-        if not self._execute(_TRY):
-            # the server may not have noticed the end of the former connection
-            former = {**self._parameters, "pid": self._pid}
-            is_ended = self._connection.execute(_END, former).scalar()
-            if not (is_ended and self._wait()):
-                raise self._locked(self._writer(self._connection))
-        self._pid = _pid(self._connection)
+        pid, former = _pid(self._connection), self._pids
+        self._pids = [*former, pid]  # this one may get the lock and break before it says so
+        # the server may not have noticed the end of the former connections
+        if not self._execute(_TRY) and not (self._end(former) and self._wait()):
+            raise self._locked(self._writer(self._connection))
+        self._pids = [pid]
         self._restore(self._connection)
+
+    def _end(self, sessions: list[int]) -> bool:
+        """Ends those of these sessions that have the lock; returns whether there was one."""
+        each = [{**self._parameters, "pid": pid} for pid in sessions]
+        ended = [self._connection.execute(_END, one).scalar() for one in each]
+        return any(ended)
 
     def _execute(self, query: sa.Executable) -> object:
         return self._connection.execute(query, self._parameters).scalar()

@@ -145,7 +145,10 @@ class PostgresStore(RowStore):
         except BaseException:
             if self._writing.is_away:
                 self._last += len(rows)
-                self._save_unstored()
+                try:
+                    self._save_unstored()
+                except PacelineError as why:  # in place of an interruption it would hide that
+                    _LOG.error("%s", why)
             else:
                 self._unconfirmed.remove(batch)
             raise

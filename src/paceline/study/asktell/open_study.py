@@ -75,7 +75,17 @@ class OpenStudy:
         self._log = EventLog(self.directory, store)
         self.record = self._log.record
         self._callbacks = Callbacks() if callbacks is None else callbacks
+        try:
+            self._begin(opening)
+        except BaseException:  # its traceback would keep the study locked
+            self._log.close()
+            self._callbacks.__exit__(None, None, None)
+            raise
+
+    def _begin(self, opening: Opening) -> None:
+        """Attaches the callbacks, and records that the study begins or continues."""
         self._callbacks.attach(self._log.directory, self.record, self._log.clock, Budget())
+        self._log.announce_with(self._callbacks.announce)
         is_new = self.record.created is None
         state = self._log.strategy_state
         changes = [] if is_new else opening.changes(self.record, state)

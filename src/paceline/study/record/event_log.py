@@ -1,6 +1,6 @@
 """The record of a study together with its store, for a study without networks of Paceline's."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,14 @@ class EventLog:
 
     def __init__(self, directory: Path, store: str | None = None) -> None:
         """Opens a study, see `paceline.store.open_store`."""
-        self._store: Store | None = open_store(directory, writable=True, store=store)
-        self.directory = self._store.directory
-        folded = fold(self._store)
+        opened = open_store(directory, writable=True, store=store)
+        try:
+            folded = fold(opened)
+        except BaseException:  # its traceback would keep the study locked
+            opened.close()
+            raise
+        self._store: Store | None = opened
+        self.directory = opened.directory
         self.record, self.clock, self._now = folded.record, folded.clock, SessionClock().now
 
     @property
@@ -51,6 +56,10 @@ class EventLog:
         for event in events:
             self.record.apply(event)
             self.clock.take(Stored(0, now, event))
+
+    def announce_with(self, announce: Callable[[str], None]) -> None:
+        """Sets what is called with lines of the store for the user."""
+        self._opened().announce = announce
 
     def close(self) -> None:
         """Lets other processes write the study."""
