@@ -340,7 +340,8 @@ def _column(y: Any) -> Array:
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None")
     values = column_or_1d(y, warn=True)
-    missing = [row for row, one in enumerate(values) if one is None]
+    may_lack = values.dtype == object
+    missing = [row for row, one in enumerate(values) if one is None] if may_lack else []
     if missing:
         raise InvalidInput(
             f"Input y contains None in {len(missing):,} of {len(values):,} rows, the first of "
