@@ -11,7 +11,16 @@ import pytest
 from tests.compat.conftest import classifier
 
 import paceline.compat.keras_tuner as kt
-from paceline.core import StudyInterrupted, StudyMismatch, StudyWarning, TrialState
+from paceline import InvalidInput, load_study
+from paceline.core import (
+    StudyInterrupted,
+    StudyLocked,
+    StudyMismatch,
+    StudyWarning,
+    TrialState,
+    UnreadableStudy,
+)
+from paceline.store import StudyStore, has_study, lock
 
 Rows = tuple[np.ndarray, ...]
 GIVEN: dict[str, Any] = {"epochs": 1, "batch_size": 30, "validation_split": 0.25, "verbose": 0}
@@ -123,7 +132,107 @@ def test_a_project_goes_on_where_it_was_killed_in_the_change(rows: Rows, tmp_pat
     with pytest.warns(StudyWarning, match="have done so before"):
         later.search(*rows, **{**GIVEN, "epochs": 2})
     assert len(later.study.trials) == 4
-    assert (project / "trained_together" / "study.db").exists()
+    kept = (project / "trained_together" / "study.db").read_bytes()
+    (project / "study.db").unlink()
+    StudyStore(project, writable=True).close()  # killed before its first event
+    last = opened(tmp_path, max_trials=5)
+    last.search(*rows, **{**GIVEN, "epochs": 2})
+    assert len(last.study.trials) == 5
+    assert (project / "trained_together" / "study.db").read_bytes() == kept
+
+
+@pytest.mark.parametrize("is_new", [True, _also(False)])
+def test_what_has_ended_since_a_tuner_was_made_is_kept(
+    rows: Rows, tmp_path: Path, is_new: bool
+) -> None:
+    if not is_new:
+        opened(tmp_path, max_trials=1, seed=1).search(*rows, **GIVEN)
+    tuner, finished = opened(tmp_path, max_trials=4), opened(tmp_path, max_trials=3)
+    opened(tmp_path, max_trials=3, seed=1).search(*rows, **GIVEN)
+    earlier = opened(tmp_path).study.trials
+    with pytest.warns(StudyWarning, match="has finished, so nothing is trained"):
+        finished.search(*rows, **{**GIVEN, "epochs": 2})
+    with lock(tmp_path / "untitled_project"), pytest.raises(StudyLocked):
+        tuner.search(*rows, **{**GIVEN, "epochs": 2, "initial_epoch": 1})
+    assert opened(tmp_path).study.trials == earlier
+    with pytest.warns(StudyWarning, match="one by one"):
+        tuner.search(*rows, **{**GIVEN, "epochs": 2})
+    scores = [one.score for one in tuner.study.trials]
+    assert scores[:3] == [one.score for one in earlier]
+    assert len(scores) == 4
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_search_goes_on_with_other_arguments_after_an_interruption(
+    rows: Rows, tmp_path: Path, overwrite: bool
+) -> None:
+    project = tmp_path / "untitled_project"
+    interrupts = [True]
+
+    def ended() -> list[float]:
+        trials = load_study(project).trials if has_study(project) else []
+        return [one.score for one in trials if one.score is not None]
+
+    def interrupted(hp: Any) -> keras.Model:
+        if interrupts and ended():
+            interrupts.clear()
+            signal.raise_signal(signal.SIGINT)
+        return classifier(hp)
+
+    tuner = kt.BayesianOptimization(
+        interrupted, "val_loss", 12, seed=1, directory=tmp_path, overwrite=overwrite
+    )
+    with pytest.raises(StudyInterrupted):
+        tuner.search(*rows, **GIVEN)
+    before = ended()
+    assert 0 < len(before) < 12
+    assert [one.score for one in tuner.study.trials if one.score is not None] == before
+    with pytest.warns(StudyWarning, match="one by one"):
+        tuner.search(*rows, **{**GIVEN, "epochs": 2})
+    assert [one.score for one in tuner.study.trials][: len(before)] == before
+    assert len(tuner.study.trials) == 12
+
+
+def test_a_project_of_single_trials(rows: Rows, tmp_path: Path) -> None:
+    alone = {**GIVEN, "epochs": 2, "initial_epoch": 1}
+
+    def searched(**given: Any) -> kt.RandomSearch:
+        tuner = opened(tmp_path, **{"max_trials": 1, **given})
+        tuner.search(*rows, **alone)
+        return tuner
+
+    with pytest.warns(StudyWarning, match="one by one"):
+        first = searched()
+    project = tmp_path / "untitled_project"
+    with (
+        pytest.warns(StudyWarning, match="have done so before"),
+        pytest.raises(StudyMismatch, match="val_accuracy"),
+    ):
+        searched(objective="val_accuracy", max_trials=2)
+    assert opened(tmp_path).study.trials == first.study.trials
+    (project / "trial_0" / "checkpoint.weights.h5").unlink()
+    with pytest.raises(InvalidInput, match=r"the weights of trial 0 in .* are not stored"):
+        first.get_best_models()
+    (project / "study.db").write_bytes(b"damaged" * 1000)
+    with pytest.raises(UnreadableStudy):
+        opened(tmp_path)
+    assert len(searched(overwrite=True).study.trials) == 1
+
+
+def test_a_project_whose_space_is_exhausted_has_finished(rows: Rows, tmp_path: Path) -> None:
+    def build(hp: Any) -> keras.Model:
+        units = hp.Int("units", 4, 8, step=4)
+        model = keras.Sequential([keras.layers.Dense(units), keras.layers.Dense(3, "softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    first = opened(tmp_path, build, max_trials=5)
+    first.search(*rows, **GIVEN)
+    assert len(first.study.trials) == 2
+    with pytest.warns(StudyWarning, match="has finished, so nothing is trained"):
+        opened(tmp_path, build, max_trials=6).search(*rows, **{**GIVEN, "epochs": 2})
+    assert opened(tmp_path, build).study.trials == first.study.trials
 
 
 @pytest.mark.exhaustive

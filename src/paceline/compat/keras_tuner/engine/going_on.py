@@ -6,7 +6,8 @@ the others run one by one: the project becomes one of such trials, see `.oracle_
 """
 
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from paceline.compat.keras_tuner.engine.trial import Trial, TrialStatus
 from paceline.core import PacelineError, StudyMismatch
 from paceline.report import Study
 from paceline.settings.function import NETWORKS
-from paceline.store import has_study
+from paceline.store import has_study, lock, open_store
+from paceline.store.paths import LOCK
 
 _EARLIER = "trained_together"  # the folder of the study of the earlier trials
 _STUDY = "study.db"
@@ -28,10 +30,18 @@ def go_on_alone(tuner: Any, difference: StudyMismatch) -> None:
 
     Raises:
         StudyMismatch: its oracle cannot go on so: Hyperband, of which several trials are one here.
+        StudyLocked: another process writes it.
     """
-    oracle = tuner.oracle
-    if oracle.schedule != "full":
+    if tuner.oracle.schedule != "full":
         raise difference
+    with _locked(tuner._path):
+        if not tuner._take_up():  # other processes may have added to it, or replaced it
+            raise difference
+        _convert(tuner, difference)
+
+
+def _convert(tuner: Any, difference: StudyMismatch) -> None:
+    oracle = tuner.oracle
     warn_once(
         f"goes on: {tuner.project_dir}: {difference.passed}",
         f"{difference.passed} (expected {difference.expected}). The trials that are left train "
@@ -47,25 +57,58 @@ def go_on_alone(tuner: Any, difference: StudyMismatch) -> None:
         trial.measured = None  # the project has all of it
     oracle._continue_trials()
     oracle.save()  # from here on its trials run one by one
-    set_aside(tuner._path)
+    _move_study(tuner._path)
     tuner._study = None
 
 
 def set_aside(project: Path) -> None:
     """Moves the study of earlier trials away, where a project has become one of single trials.
 
+    Raises:
+        StudyLocked: another process writes it.
+    """
+    if _is_of_networks(project):
+        with _locked(project):
+            _move_study(project)
+
+
+def _is_of_networks(project: Path) -> bool:
+    """Whether a project of single trials has a study that has begun and trained them together."""
+    if not (trained_alone(project) and has_study(project)):
+        return False
+    study = Study.open(project)
+    return study.record.created is not None and study.settings.function.kind == NETWORKS
+
+
+def _move_study(project: Path) -> None:
+    """Moves the study away, over nothing that is there.
+
     Its database is moved last, so that a move that was interrupted is completed the next time.
     """
-    if not (trained_alone(project) and has_study(project)):
-        return
-    if Study.open(project).settings.function.kind != NETWORKS:
-        return
     earlier = project / _EARLIER
+    if not _is_of_networks(project) or (earlier / _STUDY).exists():
+        return
     earlier.mkdir(exist_ok=True)
-    moved = [one for one in project.iterdir() if one.name not in (_EARLIER, "oracle.json")]
+    stay = (_EARLIER, "oracle.json", LOCK)
+    moved = [one for one in project.iterdir() if one.name not in stay]
     for path in sorted(moved, key=lambda one: one.name == _STUDY):
-        if not path.name.startswith("trial_"):
+        if not (path.name.startswith("trial_") or (earlier / path.name).exists()):
             shutil.move(path, earlier / path.name)
+
+
+@contextmanager
+def _locked(project: Path) -> Iterator[None]:
+    """No other process writes the study of a project while the block runs."""
+
+    def writer() -> Any:
+        with closing(open_store(project, writable=False)) as store:
+            return store.value("writer")
+
+    taken = lock(project, writer)
+    try:
+        yield
+    finally:
+        taken.release()
 
 
 def _keep_weights(tuner: Any, trial: Trial) -> None:

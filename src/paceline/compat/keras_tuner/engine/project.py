@@ -91,8 +91,14 @@ def is_finished(study: Study | None, num_trials: int | None) -> bool:
     if study is None or ended is None or ended.reason in (INTERRUPTED, REPAIRED):
         return False
     has_all = num_trials is None or len(study.trials) >= num_trials
+    has_all = has_all or ended.reason in study.record.notes  # that the space is exhausted
     has_best = study.record.best is not None
     return has_all and has_best and all(one.state.is_final for one in study.trials)
+
+
+def is_same(one: Study, other: Study) -> bool:
+    """Whether two readings of a project found the same."""
+    return one.trials == other.trials and one.record.ended == other.record.ended
 
 
 def warn_finished(directory: str, difference: StudyMismatch) -> None:

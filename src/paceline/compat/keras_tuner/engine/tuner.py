@@ -26,6 +26,7 @@ from paceline.compat.keras_tuner.engine.own_fit import Recorder
 from paceline.compat.keras_tuner.engine.project import (
     check_same_search,
     is_finished,
+    is_same,
     replaced,
     trained_alone,
     warn_finished,
@@ -35,7 +36,14 @@ from paceline.compat.keras_tuner.engine.together import arguments_of, search_tog
 from paceline.compat.keras_tuner.engine.trial import Trial
 from paceline.compat.keras_tuner.engine.tuner_utils import validate_trial_results
 from paceline.compat.keras_tuner.errors import FailedTrialError, FatalValueError
-from paceline.core import InvalidInput, StudyMismatch, checks, shown
+from paceline.core import (
+    InvalidInput,
+    PacelineError,
+    StudyInterrupted,
+    StudyMismatch,
+    checks,
+    shown,
+)
 from paceline.core import Trial as Measured
 from paceline.report import Study
 from paceline.space import HyperParameters as Definitions
@@ -134,26 +142,34 @@ class Tuner(BaseTuner):
         try:
             self._search(fit_args, fit_kwargs)
         except StudyMismatch as difference:
-            if self._to_clear or not self._builds_as_before():
+            if not (self._take_up() and self._builds_as_before()):
                 raise
             if is_finished(self._study, self.oracle.num_trials):
                 warn_finished(self.project_dir, difference)
             else:
                 go_on_alone(self, difference)
                 super().search(*fit_args, **fit_kwargs)
+        except StudyInterrupted:
+            self._take_up()  # results and a later search include what has ended
+            raise
 
     def _search(self, fit_args: tuple[Any, ...], fit_kwargs: dict[str, Any]) -> None:
         try:
             arguments = arguments_of(self, fit_args, fit_kwargs)
         except RunsAlone as reason:
             self._check_alone()
-            set_aside(self._path)
+            if not self._to_clear:
+                set_aside(self._path)
             warn_once(f"alone: {reason}", reason.message)
             super().search(*fit_args, **fit_kwargs)
             return
         with replaced(self._path) if self._to_clear else nullcontext():
-            study = search_together(self, arguments)
-        self._to_clear, self._searched = False, True
+            try:
+                study = search_together(self, arguments)
+            finally:
+                if has_study(self._path):  # what has begun is continued
+                    self._to_clear = False
+        self._searched = True
         self._attach(study)
 
     def _run_and_update_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> None:
@@ -291,6 +307,12 @@ class Tuner(BaseTuner):
         """
         if trial.measured is not None:
             return self._model(trial.measured)
+        if not Path(self._get_checkpoint_fname(trial.trial_id)).exists():
+            raise InvalidInput(
+                f"the weights of trial {trial.trial_id} in {self.project_dir} are not stored",
+                expected="a trial with stored weights",
+                fix="Build the model of trial.hyperparameters and train it.",
+            )
         model = check_model(self._build_hypermodel(trial.hyperparameters), None)
         self._load_weights(model, trial.trial_id)
         return model
@@ -330,6 +352,24 @@ class Tuner(BaseTuner):
 
     def _is_stored(self) -> bool:
         return trained_alone(self._path) or has_study(self._path)
+
+    def _take_up(self) -> bool:
+        """Takes over what trials that train together have added to the project.
+
+        Returns whether the project is one of such trials and of this search.
+        """
+        if self._to_clear or trained_alone(self._path) or not has_study(self._path):
+            return False
+        known = self._study
+        try:
+            self.reload()
+        except (PacelineError, RuntimeError):  # damaged, or of another kind of tuner
+            return False
+        if known is not None and is_same(known, self.study):
+            self._study = known  # it has the data
+        else:
+            self._searched = False
+        return True
 
     def _attach(self, study: Study) -> None:
         self._study = study
