@@ -54,12 +54,12 @@ def test_the_objects_of_keras_are_frozen_where_nothing_else_is(
     assert run(lines) == [str(is_enabled), str(is_frozen), "0"]
 
 
-def test_there_is_no_full_collection_in_the_import() -> None:
+def test_there_is_a_collection_before_the_import_and_none_in_it() -> None:
     lines = """
     import paceline
     counts = [one["collections"] for one in gc.get_stats()]
     import keras
-    assert gc.get_stats()[2]["collections"] == counts[2], gc.get_stats()
+    assert gc.get_stats()[2]["collections"] == counts[2] + 1, gc.get_stats()
     """
     assert run(lines) == ["True", "True", "0"]
 
@@ -72,7 +72,7 @@ def test_an_import_that_fails_leaves_the_collector_on() -> None:
     try:
         import keras
     except ValueError:
-        assert gc.isenabled() and not gc.get_freeze_count()
+        assert gc.isenabled() and gc.get_freeze_count() < 2_000
     else:
         raise AssertionError
     os.environ["KERAS_BACKEND"] = "jax"
