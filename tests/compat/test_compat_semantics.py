@@ -12,7 +12,7 @@ from tests.compat.keras_fit import fit_trial
 
 import paceline.compat.keras_tuner as kt
 from paceline.compat.keras_tuner.engine.together import arguments_of
-from paceline.core import InvalidInput, StudyMismatch
+from paceline.core import InvalidInput, StudyWarning
 
 Rows = tuple[np.ndarray, ...]
 
@@ -115,13 +115,13 @@ def test_a_project_goes_on_and_is_overwritten_on_request(
     second.search(*rows, **given)
     assert [trial.number for trial in second.study.trials] == [0, 1]
     assert second.study.trials[0].config == first.study.trials[0].config
-    with pytest.raises(StudyMismatch, match="overwrite=True"):
+    with pytest.warns(StudyWarning, match=r"one by one, and .* With overwrite=True"):
         tuner(3).search(rows[0] + 1, rows[1], **given)
     fresh = tuner(1, overwrite=True)
     assert not fresh.oracle.trials
     with pytest.raises(InvalidInput, match=r"validation_split=0\.2"):
         fresh.search(*rows)
-    assert len(tuner(2).study.trials) == 2, "nothing is deleted before the search is accepted"
+    assert len(tuner(2).study.trials) == 3, "nothing is deleted before the search is accepted"
     fresh.search(*rows, **given)
     assert len(fresh.study.trials) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"p"}

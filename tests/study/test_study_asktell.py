@@ -76,14 +76,25 @@ def test_a_study_opened_again_continues_as_if_it_had_stayed_open(tmp_path: Path)
         assert study.best.number == 1
 
 
-def test_a_study_that_could_not_be_opened_is_not_locked(tmp_path: Path) -> None:
-    with opened(tmp_path / "s") as study:
-        study.ask()
-    with pytest.raises(StudyMismatch) as error:
-        opened(tmp_path / "s", space={"rate": paceline.Float(1, 2)})
+@pytest.mark.parametrize("hook", ["on_setup", "on_study_begin"])
+def test_a_study_whose_opening_is_interrupted_is_not_locked(tmp_path: Path, hook: str) -> None:
+    calls = []
+
+    class Interrupted(paceline.callbacks.Callback):
+        def on_teardown(self) -> None:
+            calls.append("on_teardown")
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    callback = Interrupted()
+    setattr(callback, hook, interrupt)
+    with pytest.raises(KeyboardInterrupt) as error:
+        opened(tmp_path / "s", callbacks=[callback])
     with opened(tmp_path / "s") as study:  # while the error is kept, as in a notebook
-        assert len(study.trials) == 1
+        study.tell(study.ask(), 1.0)
     assert error.value is not None
+    assert calls == ["on_teardown"]
 
 
 def test_a_study_left_by_an_error_is_interrupted_and_says_how_to_continue(tmp_path: Path) -> None:
