@@ -192,6 +192,10 @@ def test_a_search_goes_on_with_other_arguments_after_an_interruption(
         tuner.search(*rows, **{**GIVEN, "epochs": 2})
     assert [one.score for one in tuner.study.trials][: len(before)] == before
     assert len(tuner.study.trials) == 12
+    x, y = rows[0][90:], rows[1][90:]
+    for trial in list(tuner.oracle.trials.values())[: len(before)]:
+        loss = np.ravel(tuner.load_model(trial).evaluate(x, y, verbose=0))[0]
+        assert loss == pytest.approx(trial.score, abs=1e-5)
 
 
 def test_a_project_of_single_trials(rows: Rows, tmp_path: Path) -> None:
