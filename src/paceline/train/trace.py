@@ -57,7 +57,8 @@ def trace(model: keras.Model, feed: AnyFeed, like: TracedModel | None = None) ->
         if isinstance(feed, StreamFeed)
         else None
     )
-    state = tuple(np.asarray(leaf) for leaf in leaves)
+    # copies, since a view would keep the objects of JAX while the network waits
+    state = tuple(np.array(leaf) for leaf in leaves)
     structure = _structure_key(parts, leaves, feed)
     return TracedModel(
         key=_key(parts, leaves, feed),
