@@ -283,13 +283,6 @@ def test_what_training_returns_is_checked(rows: Any) -> None:
 
 
 @pytest.mark.exhaustive
-def test_a_project_that_trained_together_is_not_continued_alone(rows: Any) -> None:
-    given: Any = {"epochs": 1, "batch_size": 60, "validation_split": 0.25, "verbose": 0}
-    kt.RandomSearch(classifier, "val_loss", 1, seed=1).search(*rows, **given)
-    with pytest.raises(InvalidInput, match="have trained together, and this search cannot"):
-        kt.RandomSearch(classifier, "val_loss", 2).search(*rows, initial_epoch=1, **given)
-
-
 def test_names_of_the_interface() -> None:
     with pytest.raises(AttributeError, match="Nonsense"):
         _ = kt.Nonsense  # type: ignore[attr-defined]
