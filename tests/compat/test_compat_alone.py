@@ -282,7 +282,6 @@ def test_what_training_returns_is_checked(rows: Any) -> None:
     assert paceline.load_study("untitled_project").best.score == 2.0
 
 
-@pytest.mark.exhaustive
 def test_names_of_the_interface() -> None:
     with pytest.raises(AttributeError, match="Nonsense"):
         _ = kt.Nonsense  # type: ignore[attr-defined]
