@@ -95,7 +95,8 @@ class BaseCohort(ABC):
             own = program.lane_state(lane.traced)
             if in_place:
                 self._state = _with_lane(self._state, np.int32(slot), own)
-            _set_rows(state, slot, [] if in_place else own)
+            else:
+                _set_rows(state, slot, own)
             _set_rows(fresh, slot, own[count:])
             for name, row in program.constants(lane.traced).items():
                 constants[name][slot] = row
