@@ -226,6 +226,49 @@ def test_what_can_neither_be_stored_nor_kept_is_said(url: str, down: Any) -> Non
     writer.close()
 
 
+def test_that_a_study_has_begun_is_never_lost(url: str, down: Any) -> None:
+    """Its first events are on the server's disk at once: it is no other study after a crash."""
+    directory = study_directory(url)
+    writer = open_store(directory, writable=True)
+    writer.append([Noted("a")])
+    down()
+    down.start()
+    reader = open_store(directory, writable=False)
+    assert events_of(reader) == [Noted("a")]
+    reader.close()
+    writer.close()
+
+
+@pytest.mark.parametrize("stored", [0, 1, 20])
+@pytest.mark.parametrize("way", ["resume", "optimize"])
+def test_what_could_not_be_stored_is_part_of_the_study_that_continues(
+    url: str, down: Any, tmp_path: Path, way: str, stored: int
+) -> None:
+    """Also the whole study, if its server went away before its first event was stored."""
+    options: dict[str, Any] = {"seed": 3, "display": False, "final": False, "search": "random"}
+    other = paceline.optimize(bowl, "min", study=tmp_path / "s", trials=5, **options)
+    source = open_store(tmp_path / "s", writable=False)
+    events, state = events_of(source), {"strategy": source.value("strategy")}
+    directory = study_directory(url)
+    writer = open_store(study_directory(f"{url}?wait=0.3"), writable=True)
+    assert writer.directory == directory
+    for event in events[:stored]:
+        writer.append([event])  # type: ignore[list-item]
+    down()
+    with pytest.raises(PacelineError, match="was not there again"):
+        writer.append(events[stored:], state)  # type: ignore[arg-type]
+    writer.close()
+    source.close()
+    down.start()
+    if way == "resume":
+        again = paceline.resume(url, bowl, trials=8, display=False)
+    else:
+        again = paceline.optimize(bowl, "min", study=url, trials=8, **options)
+    assert not (directory / "unstored.json").exists()
+    assert tried(again)[:5] == tried(other)
+    assert [t.score is not None for t in again.trials] == [True] * 8
+
+
 def test_asking_and_telling_say_that_they_wait(url: str, down: Any, seen: Seen) -> None:
     def start_again() -> None:
         assert seen.gone.wait(_LIMIT)
@@ -337,6 +380,33 @@ def test_a_process_that_is_killed_while_it_waits(url: str, down: Any, tmp_path: 
     after = paceline.load_study(url)
     assert sum(t.score is not None for t in after.trials) >= 2
     assert len(after.record.trials) >= before
+
+
+NOT_BEGUN = """
+import sys
+from paceline.core.events import Noted
+from paceline.store import open_store, study_directory
+
+writer = open_store(study_directory(sys.argv[1]), writable=True)
+print("open", flush=True)
+sys.stdin.readline()
+writer.append([Noted("a")])
+"""
+
+
+def test_a_process_that_is_killed_before_its_study_has_begun(url: str, down: Any) -> None:
+    command, pipe = [sys.executable, "-c", NOT_BEGUN, f"{url}?wait=0.3"], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        down()
+        _, said = process.communicate("\n", _LIMIT)
+        assert "was not there again" in said
+    down.start()
+    shown = CliRunner().invoke(app, ["show", url]).output
+    assert "has not begun" in shown
+    assert "what it could not store is in unstored.json" in " ".join(shown.split())
 
 
 def open_study(url: str) -> int:

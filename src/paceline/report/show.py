@@ -61,8 +61,13 @@ class Summary:
     @property
     def death(self) -> str:
         """Why a study in the state ``"killed"`` has not ended, as sentences."""
+        return self.unstored or "Process died (killed, or power loss); what was measured is kept."
+
+    @property
+    def unstored(self) -> str:
+        """What its last session could not store, as a sentence; empty if there is nothing."""
         if not (self.directory / UNSTORED).exists():
-            return "Process died (killed, or power loss); what was measured is kept."
+            return ""
         return (
             "Its process has ended while its database could not be used; what it could not store "
             f"is in {UNSTORED}, and is stored when the study continues on this machine."

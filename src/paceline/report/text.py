@@ -165,6 +165,8 @@ def _head(summary: Summary) -> Iterator[str]:
     record = summary.record
     if record.created is None:
         yield f"The study in {study_name(summary.directory)} has not begun."
+        if summary.unstored and summary.writer is None:
+            yield summary.unstored
         return
     data, objective = record.created.data, record.objective
     unit = "rows" if "rows" in data else "batches"

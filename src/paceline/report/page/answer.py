@@ -19,7 +19,7 @@ def sentences(summary: Summary) -> list[str]:
     """The result of the final if there was one, else of the search."""
     record, best = summary.record, summary.record.best
     if record.created is None:
-        return ["The study has not begun."]
+        return ["The study has not begun.", *filter(None, [summary.unstored])]
     if best is None or best.score is None:
         return [_nothing(summary)]
     result = _of_final(summary) or _of_search(summary)

@@ -130,7 +130,8 @@ class PostgresStore(RowStore):
         ]
         batch = Batch.of(rows, [row_of_value(*one) for one in (values or {}).items()])
         self._unconfirmed.append(batch)
-        durable = durable or time.monotonic() - self._durable_at >= _DURABLE_SECONDS
+        is_due = time.monotonic() - self._durable_at >= _DURABLE_SECONDS
+        durable = durable or is_due or not self._last  # that a study has begun is never lost
         attempts = 0
 
         def write(connection: sa.Connection) -> None:

@@ -15,6 +15,7 @@ from paceline.settings.function import ASKED, FUNCTION, NETWORKS, Kind
 from paceline.settings.rules import Change, FromMemory
 from paceline.space import Space
 from paceline.store import has_study, open_store
+from paceline.store.paths import UNSTORED
 from paceline.study.record.changed_space import another_directory
 from paceline.study.record.record import Record
 from paceline.study.record.replay import fold
@@ -44,9 +45,10 @@ class Existing:
 
     @classmethod
     def find(cls, directory: Path) -> "Existing | None":
-        """The study in a directory; None if there is none, or one that has not begun."""
+        """The study in a directory, to be continued; None if there is none, or it has not begun."""
         if not has_study(directory):
             return None
+        _store_what_was_left(directory)
         found = cls.read(directory)
         return None if found.record.created is None else found
 
@@ -71,6 +73,7 @@ class Existing:
         Raises:
             InvalidInput: there is no study, or its process was stopped before it stored anything.
         """
+        _store_what_was_left(directory)
         found = cls.read(directory)
         if found.record.created is None:
             raise InvalidInput(
@@ -274,3 +277,9 @@ def _described(one: Difference, value: Any, kind: Kind) -> str:
     if value is None and kind == NETWORKS and one.argument in ("epochs", "batch_size"):
         return "a hyperparameter"
     return str(value) if isinstance(value, FromMemory) else shown(value)
+
+
+def _store_what_was_left(directory: Path) -> None:
+    """Stores what the last session could not store while its database was away."""
+    if (directory / UNSTORED).exists():
+        open_store(directory, writable=True).close()
