@@ -14,7 +14,7 @@ from benchmarks import environments
 from benchmarks.measure import ask
 
 _PIECE = 5  # seeds that are asked for at once, and lost if they are interrupted
-_ROOMS = ("core", "space", "search", "schedule", "execute")
+_ROOMS = ("core", "space", "search", "schedule", "train", "execute", "study", "store")
 _reused: list[int] = []
 
 

@@ -1,8 +1,8 @@
 """Studies of tiny networks on several engines, of which one is killed at random.
 
 Request: ``executor`` (``processes`` or ``ray``), ``engines``, ``trials``, ``seeds``. Answer:
-``killed``, in how many studies an engine was killed, and ``equal``, how many are that of one
-process. What differs is printed to stderr, and each seed when it is done.
+``runs``, for each seed ``killed``, whether an engine was killed, and ``equal``, whether the study
+is that of one process. What differs is printed to stderr, and each seed when it is done.
 """
 
 import json
@@ -155,7 +155,7 @@ def disturbed(
         cluster.shutdown()
 
 
-def compared(request: Mapping[str, Any], seed: int, directory: Path) -> tuple[bool, bool]:
+def compared(request: Mapping[str, Any], seed: int, directory: Path) -> dict[str, bool]:
     """Whether an engine was killed, and whether the study is that of one process."""
     trials = request["trials"]
     alone = study(directory / "here", seed, trials)
@@ -168,18 +168,17 @@ def compared(request: Mapping[str, Any], seed: int, directory: Path) -> tuple[bo
         if one != other:
             print(f"seed {seed}, trial {number}:\n  {one}\n  {other}", file=sys.stderr)
     print(f"seed {seed}: killed {disturbance.killed}, equal {here == there}", file=sys.stderr)
-    return disturbance.killed, here == there
+    return {"killed": disturbance.killed, "equal": here == there}
 
 
 def main() -> None:
     """Answers the request."""
     request = json.loads(sys.argv[1])
-    found = []
+    runs = []
     for seed in request["seeds"]:
         with tempfile.TemporaryDirectory(prefix="kills-") as folder:
-            found.append(compared(request, seed, Path(folder)))
-    killed, equal = (sum(each) for each in zip(*found, strict=True))
-    print("\n" + json.dumps({"killed": killed, "equal": equal}))
+            runs.append(compared(request, seed, Path(folder)))
+    print("\n" + json.dumps({"runs": runs}))
 
 
 if __name__ == "__main__":
