@@ -29,6 +29,13 @@ def url(server: Server) -> str:
 
 
 @pytest.fixture
+def frozen(server: Server) -> Iterator[Server]:
+    """The server, which a test may freeze; it goes on at the end in any case."""
+    yield server
+    server.thaw()
+
+
+@pytest.fixture
 def down(server: Server) -> Iterator[Callable[[], None]]:
     """Stops the server as a crash would; it is started at the end in any case."""
     is_down, changing = False, threading.Lock()

@@ -7,6 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from psutil import Process
+
 PASSWORD = "s3cret-w0rd"
 
 
@@ -79,6 +81,20 @@ class Server:
 
     def stop(self, mode: str = "fast") -> None:
         self._control("-m", mode, "stop")
+
+    def freeze(self, pid: int | None = None) -> None:
+        """Stops its processes, or one of them: it keeps its connections, and answers nothing."""
+        for process in [self._main, *self._main.children()] if pid is None else [Process(pid)]:
+            process.suspend()
+
+    def thaw(self) -> None:
+        """The opposite of `freeze`."""
+        for process in [self._main, *self._main.children()]:
+            process.resume()
+
+    @property
+    def _main(self) -> Process:
+        return Process(int((self.folder / "data" / "postmaster.pid").read_text().split()[0]))
 
     def _control(self, *arguments: str) -> None:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", *arguments)

@@ -1,9 +1,9 @@
 """Addresses of studies in PostgreSQL: ``postgresql://user@host:5432/database/name?files=...``.
 
-The first part of the path is the database, the rest is the name of the study. Two parameters are
-Paceline's, ``files`` and ``wait``; the others are those of PostgreSQL's library (libpq), such as
-``sslmode``. Passwords are kept in the memory of the process, apart from the address, so that an
-address can be shown and stored.
+The first part of the path is the database, the rest is the name of the study. Three parameters are
+Paceline's, ``files``, ``wait`` and ``answer``; the others are those of PostgreSQL's library
+(libpq), such as ``sslmode``. Passwords are kept in the memory of the process, apart from the
+address, so that an address can be shown and stored.
 """
 
 import math
@@ -19,7 +19,9 @@ from paceline.store.mirror import check_url
 
 EXAMPLE = "postgresql://user@host/database/study"
 WAIT = 300.0
-"""Seconds for which a writer waits for a server that does not answer, by default."""
+"""Seconds for which a writer waits for a server that cannot be used, by default."""
+ANSWER = 30.0
+"""Seconds without an answer after which a connection counts as lost, by default."""
 
 _DRIVER = "postgresql+psycopg"
 _WHOLE = re.compile(r"[a-z]+(?:\+[a-z0-9]+)?://([^/?#]*)(/[^?]*)?(?:\?(.*))?", re.I | re.S)
@@ -40,13 +42,15 @@ class DatabaseAddress:
         server: of the database, without passwords.
         name: of the study; "" for the database.
         files: where the files of the study are; None where the address does not say it.
-        wait: seconds for which its writer waits for a server that does not answer.
+        wait: seconds for which its writer waits for a server that cannot be used.
+        answer: seconds without an answer after which a connection to the server counts as lost.
     """
 
     server: sa.URL
     name: str
     files: str | None = None
     wait: float = WAIT
+    answer: float = ANSWER
 
     @property
     def text(self) -> str:
@@ -61,6 +65,8 @@ class DatabaseAddress:
         own = {} if self.files is None else {"files": self.files}
         if self.wait != WAIT:
             own["wait"] = f"{self.wait:g}"
+        if self.answer != ANSWER:
+            own["answer"] = f"{self.answer:g}"
         asked = urlencode([*_pairs(server.query), *own.items()], safe="/:")
         return f"postgresql://{user}{host}{port}/{path}{'?' if asked else ''}{asked}"
 
@@ -113,7 +119,11 @@ def parse(text: str, *, needs_name: bool = True) -> DatabaseAddress:
     if password is not None:
         secrets["password"] = unquote(password)
     database, _, name = (whole[2] or "").removeprefix("/").partition("/")
-    files, wait = asked.pop("files", None), asked.pop("wait", None)
+    files = asked.pop("files", None)
+    wait = _seconds(text, "wait", asked.pop("wait", None), WAIT)
+    answer = _seconds(text, "answer", asked.pop("answer", None), ANSWER)
+    if not answer:
+        raise _refused(text, "has answer=0", f"Seconds without an answer, such as {ANSWER:g}.")
     name = unquote(name)
     url = sa.URL.create(
         _DRIVER,
@@ -133,7 +143,7 @@ def parse(text: str, *, needs_name: bool = True) -> DatabaseAddress:
         check_url(files)
     if secrets:
         _known_secrets[_key(url)] = secrets
-    return DatabaseAddress(url, name, files, WAIT if wait is None else _seconds(text, wait))
+    return DatabaseAddress(url, name, files, wait, answer)
 
 
 def _check_name(text: str, name: str) -> None:
@@ -152,13 +162,17 @@ def _check_name(text: str, name: str) -> None:
         raise _refused(text, "has a name that is not valid text") from None
 
 
-def _seconds(text: str, wait: str) -> float:
+def _seconds(text: str, name: str, given: str | None, default: float) -> float:
+    if given is None:
+        return default
     try:
-        found = float(wait)
+        found = float(given)
     except ValueError:
         found = math.nan
     if not 0 <= found < math.inf:
-        raise _refused(text, "has a wait= that is not a number of seconds", "For example: wait=60")
+        raise _refused(
+            text, f"has {name}={given!r}, which is not a number of seconds", f"As in {name}=60"
+        )
     return found
 
 

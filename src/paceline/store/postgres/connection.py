@@ -17,7 +17,14 @@ from paceline.core import PacelineError, StudyLocked, command_line, interrupts
 from paceline.core.events import Json
 from paceline.store.postgres.address import DatabaseAddress
 from paceline.store.postgres.schema import LOCKS
-from paceline.store.postgres.server import connect, in_words, may_pass, reason_of, state_of
+from paceline.store.postgres.server import (
+    connect,
+    in_words,
+    may_pass,
+    patient,
+    reason_of,
+    state_of,
+)
 from paceline.store.writer import has_ended, writer_in_words
 
 _T = TypeVar("_T")
@@ -28,7 +35,8 @@ _END = sa.text(
     "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE pid = :pid AND locktype = 'advisory' "
     "AND granted AND classid = :locks AND objid = :study"
 )
-_LOCK_TIMEOUT, _TIMED_OUT = "SET lock_timeout = '10s'", "55P03"
+_LOCK_SECONDS, _TIMED_OUT = 10, "55P03"
+_LOCK_TIMEOUT = f"SET lock_timeout = '{_LOCK_SECONDS}s'"
 _NO_LOCK_TIMEOUT = "SET lock_timeout = DEFAULT"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds between two attempts to connect
 
@@ -36,15 +44,31 @@ Connected = Callable[[sa.Connection], None]
 
 
 class _Outage:
-    """The time in which the server cannot be used."""
+    """The time in which the server cannot be used.
 
-    def __init__(self) -> None:
-        self._began, self.num_attempts, self.pause = time.monotonic(), 0, _FIRST_PAUSE
+    Attributes:
+        since: the time of day at which the work began that failed; from there its length counts.
+        num_attempts: to connect.
+        pause: before the next one, in seconds.
+
+    Args:
+        silent: seconds from the beginning of the work until it failed.
+    """
+
+    def __init__(self, silent: float) -> None:
+        self._noticed, self._silent = time.monotonic(), silent
+        self.since = time.strftime("%X", time.localtime(time.time() - silent))
+        self.num_attempts, self.pause = 0, _FIRST_PAUSE
 
     @property
     def seconds(self) -> float:
         """Its length until now."""
-        return time.monotonic() - self._began
+        return self.waited + self._silent
+
+    @property
+    def waited(self) -> float:
+        """The part of it in which connections were tried."""
+        return time.monotonic() - self._noticed
 
 
 class WriterConnection:
@@ -97,6 +121,7 @@ class WriterConnection:
         while True:
             if self._gave_up is not None:
                 raise self._gave_up.with_traceback(None)
+            began = time.monotonic()
             try:
                 done = work(self._connection)
             except sa.exc.DBAPIError as error:
@@ -108,7 +133,7 @@ class WriterConnection:
                     self._say_end_of(outage)
                 return done
             # not in the handler, so that what is raised has no long list of causes
-            outage = outage or _Outage()
+            outage = outage or _Outage(time.monotonic() - began)
             self._reconnect(failure, outage)
 
     def close(self) -> None:
@@ -125,20 +150,21 @@ class WriterConnection:
         if self._execute(_TRY):
             return
         holder = self._writer(self._connection)
-        if not (has_ended(holder) and self._wait()):
-            raise self._locked(holder)
+        if has_ended(holder):
+            try:
+                self._wait()
+                return
+            except sa.exc.DBAPIError as error:
+                if state_of(error) != _TIMED_OUT:
+                    raise
+        raise self._locked(holder)
 
-    def _wait(self) -> bool:
-        """Waits for the lock of a process that has ended; returns whether it was released."""
+    def _wait(self) -> None:
+        """Waits for the lock of a process or a session that has ended; not for ever."""
         self._connection.exec_driver_sql(_LOCK_TIMEOUT)
-        try:
+        with patient(self._connection, _LOCK_SECONDS):
             self._execute(_WAIT)
-        except sa.exc.DBAPIError as error:
-            if state_of(error) != _TIMED_OUT:
-                raise
-            return False
         self._connection.exec_driver_sql(_NO_LOCK_TIMEOUT)  # of later statements
-        return True
 
     def _locked(self, holder: Json | None) -> StudyLocked:
         return StudyLocked(
@@ -173,14 +199,14 @@ class WriterConnection:
         outage.num_attempts += 1
         if outage.num_attempts == 1:
             return
-        left = self._address.wait - outage.seconds
+        left = self._address.wait - outage.waited
         if left <= 0:
             raise self._given_up(failure, outage)
         if outage.num_attempts == 2:
             with suppress(PacelineError):
                 self._save()  # this process may be killed while it waits
             self._say(
-                f"PostgreSQL at {self._address.place} cannot be used since {time.strftime('%X')} "
+                f"PostgreSQL at {self._address.place} cannot be used since {outage.since} "
                 f"({reason_of(failure)}); the study waits for it, at most {self._address.wait:g} s"
             )
         interrupts.check()
@@ -215,8 +241,11 @@ class WriterConnection:
         pid, former = _pid(self._connection), self._pids
         self._pids = [*former, pid]  # this one may get the lock and break before it says so
         # the server may not have noticed the end of the former connections
-        if not self._execute(_TRY) and not (self._end(former) and self._wait()):
-            raise self._locked(self._writer(self._connection))
+        if not self._execute(_TRY):
+            if self._end(former):
+                self._wait()  # one that hangs does not end at once, and is waited for like a server
+            elif not self._execute(_TRY):  # else it has just ended by itself
+                raise self._locked(self._writer(self._connection))
         self._pids = [pid]
         self._restore(self._connection)
 

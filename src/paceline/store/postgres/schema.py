@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from paceline.core import UnreadableStudy
 from paceline.store.database_errors import NEWER
 from paceline.store.postgres.address import DatabaseAddress
+from paceline.store.postgres.server import patient
 
 VERSION = 1
 """Of the tables; increased with each entry of `_MIGRATIONS`."""
@@ -48,6 +49,8 @@ _MIGRATIONS: dict[int, tuple[str, ...]] = {
 }
 """The statements that lead from each version to the next, by the number of the next."""
 
+_LONGEST = 600.0  # seconds for each statement that changes the tables, and for its turn to do so
+
 _FOUND = sa.text("SELECT to_regclass('paceline_version') IS NOT NULL")
 _VERSION = sa.text("SELECT max(version) FROM paceline_version")
 
@@ -81,7 +84,7 @@ def make(connection: sa.Connection, address: DatabaseAddress) -> None:
     if version_of(connection, address) == VERSION:
         return
     engine = connection.engine.execution_options(isolation_level="READ COMMITTED")
-    with engine.begin() as changed:
+    with engine.begin() as changed, patient(changed, _LONGEST):
         # of several processes one creates them
         changed.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCKS}, 0)"))
         found = version_of(changed, address)

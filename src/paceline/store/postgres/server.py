@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,7 +13,7 @@ _CONNECTION = {
     "application_name": "paceline",
     "client_encoding": "utf8",
     "connect_timeout": "10",
-    # a server that is gone is noticed within a minute
+    # a server that is gone is noticed within a minute, also by connections that are idle
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",
@@ -38,20 +39,22 @@ def engine_of(address: DatabaseAddress) -> sa.Engine:
     given = {name for name, _ in address.server.query.items()}
     options = {name: value for name, value in _CONNECTION.items() if name not in given}
     try:
-        import psycopg  # noqa: F401
+        from paceline.store.postgres import answers
     except ImportError as error:
         raise InvalidInput(
             f"the study is in PostgreSQL, and psycopg cannot be imported ({error})",
             expected="the packages for PostgreSQL",
             fix="Install them with: pip install 'paceline[postgres]'",
         ) from error
-    return sa.create_engine(
+    engine = sa.create_engine(
         address.server,
         connect_args={**options, **address.secrets},
         isolation_level="AUTOCOMMIT",
         poolclass=sa.pool.NullPool,
         hide_parameters=True,
     )
+    answers.limit(engine, address.answer)
+    return engine
 
 
 def connect(address: DatabaseAddress, *, writable: bool) -> sa.Connection:
@@ -63,6 +66,17 @@ def connect(address: DatabaseAddress, *, writable: bool) -> sa.Connection:
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def patient(connection: sa.Connection, seconds: float) -> Iterator[None]:
+    """In the block an answer may come so many seconds later: what is asked for takes its time."""
+    driver: Any = connection.connection.driver_connection
+    driver.patience += seconds
+    try:
+        yield
+    finally:
+        driver.patience -= seconds
 
 
 @contextmanager
@@ -86,7 +100,7 @@ def is_lost(error: sa.exc.DBAPIError) -> bool:
     state = state_of(error)
     if state or error.connection_invalidated:  # so also one that was idle for too long
         return error.connection_invalidated or state.startswith(_LOST)
-    return type(error.orig).__name__ in ("OperationalError", "InterfaceError")
+    return isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError))
 
 
 def may_pass(error: sa.exc.DBAPIError) -> bool:
@@ -157,7 +171,7 @@ def _not_connected(address: DatabaseAddress, reason: str, state: str) -> Pacelin
     if "invalid connection option" in lower or "invalid uri query" in lower:
         return InvalidInput(
             f"the address {address.text!r} has an unknown parameter ({reason})",
-            expected="files, wait, or parameters of libpq, such as sslmode",
+            expected="files, wait, answer, or parameters of libpq, such as sslmode",
         )
     return PacelineError(
         f"PostgreSQL at {address.place} cannot be used ({reason}); expected a server that runs and "
