@@ -294,6 +294,25 @@ def test_the_terminal_tunes_on_a_cluster_and_shows_it(
     assert [one["trials"] for one in described[0]["workers"] if one["trials"]] == [[0]]
 
 
+def test_its_nodes_are_told(made: Callable[..., Executor], cluster: Any, tmp_path: Path) -> None:
+    """Each with its workers of this process and their memory, also those without work."""
+    os.mkfifo(tmp_path / "0.1")
+    executor = made(partial(steps, tmp_path))
+    node = cluster.add_node(num_cpus=1)
+    executor.submit(jobs(0.1), {}, {})
+    found: list[Any] = []
+    while not any(one["trials"] == [0] for node in found for one in node["workers"]):
+        for update in executor.progress(WAIT):
+            found = found if update.nodes is None else list(update.nodes)
+    workers = [one for node in found for one in node["workers"] if one["trials"]]
+    assert workers[0]["memory"] > 10 * 2**20
+    assert sorted(len(node["workers"]) for node in found)[0] == 0
+    assert all(node["name"].startswith(f"{socket.gethostname()}: ") for node in found)
+    threading.Thread(target=(tmp_path / "0.1").write_text, args=("go",), daemon=True).start()
+    events_of(executor)
+    cluster.remove_node(node)
+
+
 def terminal(*words: object) -> subprocess.CompletedProcess[str]:
     """Runs a command as typed, in a process of its own."""
     command = [sys.executable, "-m", "paceline", *map(str, words)]

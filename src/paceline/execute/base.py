@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paceline.core import Configuration, Objective
-from paceline.core.events import Event
+from paceline.core.events import Event, Json
 
 Leaves = Sequence[npt.NDArray[np.generic]]
 """A network's variables on the host, flat: weights first, then the optimizer's."""
@@ -185,6 +185,10 @@ class ExecutorUpdate:
             for the study's own. The study records it with each trial that starts.
         wrong: trials that have ended and whose results are now known to be wrong. The study notes
             them.
+        nodes: the machines of a cluster and what works on them, for the live page; None if nobody
+            has looked. Each has a ``name`` and ``workers``; a worker has a ``name`` (empty while it
+            starts), the numbers of its ``trials``, ``lanes``, the ``seconds`` since it began them
+            or ended the last one, and ``memory`` in bytes.
     """
 
     events: tuple[Event, ...] = ()
@@ -194,6 +198,7 @@ class ExecutorUpdate:
     trained: Mapping[int, Sequence[Leaves]] = field(default_factory=dict)
     worker: str | None = None
     wrong: tuple[int, ...] = ()
+    nodes: Sequence[Mapping[str, Json]] | None = None
 
 
 class Executor(Protocol):

@@ -10,6 +10,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -136,11 +137,26 @@ class RepeatedExecutor:
             for trial in touched
             if (whole := self._trials[trial].snapshot()) is not None
         }
-        if not events and not snapshots and update.error is None and not wrong:
+        if not (events or snapshots or wrong or update.error or update.nodes is not None):
             return None
         return ExecutorUpdate(
-            tuple(events), results, snapshots, update.error, trained, update.worker, tuple(wrong)
+            tuple(events),
+            results,
+            snapshots,
+            update.error,
+            trained,
+            update.worker,
+            tuple(wrong),
+            None if update.nodes is None else [self._whole(node) for node in update.nodes],
         )
+
+    def _whole(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A node whose workers have trials in place of their trainings."""
+        workers = [
+            {**one, "trials": sorted({number // self._count for number in one["trials"]})}
+            for one in node["workers"]
+        ]
+        return {**node, "workers": workers}
 
     def _fail_late(self, number: int) -> bool:
         """Marks a training that has ended as failed; returns False if its trial has ended, too."""

@@ -16,6 +16,7 @@ from paceline.store import open_store, study_directory
 from paceline.store.paths import UNSTORED
 from paceline.study import Record
 from paceline.study.hooks.view import StudyView
+from paceline.study.record.nodes import Nodes
 from paceline.study.record.record import REPAIRED
 from paceline.study.record.replay import fold
 from paceline.study.record.timeline import Timeline
@@ -34,6 +35,7 @@ class Summary:
         writer: the process of the session that runs now, in words; None if none does.
         timeline: where the seconds went.
         kept: the trials whose models are kept, and their bytes; None: as the store has it.
+        nodes: what works for it now; None where nothing is known.
     """
 
     directory: Path
@@ -42,6 +44,7 @@ class Summary:
     writer: str | None
     timeline: Timeline = field(default_factory=Timeline)
     kept: tuple[tuple[int, ...], int] | None = None
+    nodes: Nodes | None = None
 
     @classmethod
     def of(cls, study: StudyView) -> "Summary":

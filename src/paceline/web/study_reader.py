@@ -9,6 +9,7 @@ from paceline.core.events import Json, TrialAsked, TrialEnded, TrialPaused, Tria
 from paceline.report.show import Summary
 from paceline.store import Store, files_of, identity, open_store
 from paceline.store.files import stamp
+from paceline.study.record.nodes import nodes_of
 from paceline.study.record.replay import Folded, catch_up, fold
 
 _LATEST_EVENTS = 1_000  # last events of an opened study, from which the latest trials are found
@@ -73,9 +74,11 @@ class StudyReader:
             self._writer = self._store.value("writer")
         record, clock = self._folded.record, self._folded.clock
         process = self._store.running(self._writer) if record.ended is None else None
-        if is_same and not is_new and process == self.summary.writer:
+        nodes = None if process is None else nodes_of(self._store, self._writer)
+        before = self.summary
+        if is_same and not is_new and (process, nodes) == (before.writer, before.nodes):
             return False
-        self.summary = Summary(self._directory, record, clock.seconds, process)
+        self.summary = Summary(self._directory, record, clock.seconds, process, nodes=nodes)
         return True
 
     def whole(self) -> Summary:

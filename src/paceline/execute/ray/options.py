@@ -1,6 +1,7 @@
 """The executor on Ray, as users ask for it."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from paceline.execute.base import Executor
@@ -56,6 +57,8 @@ class Ray(ConfiguredExecutor):
             InvalidInput: Ray is not installed, there is no such cluster, or it cannot do the work.
         """
         from paceline.execute.ray.cluster import connect
+        from paceline.execute.ray.overview import own_nodes
+        from paceline.execute.watched import WatchedExecutor
 
         cluster = connect(self.address)
         if not isinstance(work, FunctionWork):
@@ -66,13 +69,14 @@ class Ray(ConfiguredExecutor):
             _, arrays = encoded_work(work, has_same_main=False)
             cluster.check_size(sum(array.nbytes for array in arrays), "the data")
             share = cluster.largest_share(self.cpus_per_worker, self.gpus_per_worker)
-            return EngineExecutor(work, RayEngines(cluster, share, self.workers))
+            engines = EngineExecutor(work, RayEngines(cluster, share, self.workers))
+            return WatchedExecutor(engines, partial(own_nodes, cluster))
         from paceline.execute.function_executor import FunctionExecutor
         from paceline.execute.ray.functions import RaySupply
 
         load = work.load or self.loader(work.function)
         supply = RaySupply(cluster, self.share, self.workers, load, work.metric, work.limits.memory)
-        return FunctionExecutor.of(work, supply)
+        return WatchedExecutor(FunctionExecutor.of(work, supply), partial(own_nodes, cluster))
 
     def num_calls(self) -> int:
         """How many calls run at once on the cluster as it is now.

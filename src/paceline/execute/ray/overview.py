@@ -1,10 +1,11 @@
 """What runs on a Ray cluster: its nodes, Paceline's workers there, and what each of them does."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from paceline.execute.ray.cluster import NAMESPACE, Node, connect, ray_module
+from paceline.execute.ray.cluster import NAMESPACE, Cluster, Node, connect, ray_module
+from paceline.execute.ray.supply import is_own
 
 _ANSWER_SECONDS = 5.0
 
@@ -49,8 +50,22 @@ def overview(address: str = "auto") -> list[NodeOverview]:
     Raises:
         InvalidInput: there is no such cluster.
     """
-    nodes = connect(address).nodes()
-    described = _described()
+    return _overview(connect(address), is_of_all=True)
+
+
+def own_nodes(cluster: Cluster) -> list[dict[str, Any]]:
+    """The nodes of a cluster with the workers of this process; see `ExecutorUpdate.nodes`."""
+    return [
+        {
+            "name": "" if one.node is None else str(one.node),
+            "workers": [asdict(worker) for worker in one.workers],
+        }
+        for one in _overview(cluster, is_of_all=False)
+    ]
+
+
+def _overview(cluster: Cluster, *, is_of_all: bool) -> list[NodeOverview]:
+    nodes, described = cluster.nodes(), _described(is_of_all)
     found = [
         NodeOverview(node, [_worker(one) for one in described if one.get("node") == node.key])
         for node in nodes
@@ -59,12 +74,12 @@ def overview(address: str = "auto") -> list[NodeOverview]:
     return [*found, NodeOverview(None, starting)] if starting else found
 
 
-def _described() -> list[Mapping[str, Any]]:
-    """The overview of each worker; its kind only if it does not respond."""
+def _described(is_of_all: bool) -> list[Mapping[str, Any]]:
+    """The overview of each worker, or of those of this process; its kind only if it is silent."""
     ray = ray_module()
     asked = []
     for one in ray.util.list_named_actors(all_namespaces=True):
-        if one["namespace"] == NAMESPACE:
+        if one["namespace"] == NAMESPACE and (is_of_all or is_own(one["name"])):
             try:
                 actor = ray.get_actor(one["name"], namespace=NAMESPACE)
             except ValueError:  # it has ended meanwhile

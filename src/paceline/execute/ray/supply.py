@@ -11,7 +11,13 @@ from paceline.execute.ray.lost_nodes import LostNodes
 
 A = TypeVar("A", bound=ActorHandle)
 
+_PROCESS = secrets.token_hex(4)  # in the names of the actors that this process starts
 _TRIES = 2  # starts of an actor that fail one after the other
+
+
+def is_own(name: str) -> bool:
+    """Whether an actor, by its name, was started by this process."""
+    return name.split("-")[1:2] == [_PROCESS]
 
 
 class ActorSupply(Generic[A]):
@@ -101,7 +107,7 @@ class ActorSupply(Generic[A]):
         else:
             room = max(1, self._cluster.free_room(self._share))
         for _ in range(min(room, num_waiting) - len(self._starting)):
-            name = f"{self._kind}-{secrets.token_hex(8)}"
+            name = f"{self._kind}-{_PROCESS}-{secrets.token_hex(8)}"
             options = {"name": name, "namespace": NAMESPACE, **self._lost.options()}
             actor = self._make.options(**options).remote(*self._arguments)
             self._starting.append(self._listen(actor, self._changed))

@@ -119,5 +119,7 @@ def record_all(
                 events.append(event)
         if events:
             recorder.tell(events)
+        if progress.nodes is not None:
+            recorder.show_nodes(progress.nodes, has_trials=False)
 
     train_all(fresh.executor, jobs, take, seconds_left)

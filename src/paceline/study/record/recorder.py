@@ -29,6 +29,7 @@ from paceline.store.writer import SessionClock
 from paceline.study.record.changed_space import note_of_call
 from paceline.study.record.checkpoints import Checkpoints
 from paceline.study.record.network_files import Unusable, key_of
+from paceline.study.record.nodes import store_nodes
 from paceline.study.record.record import Record
 from paceline.study.record.replay import Folded, fold, keep_snapshot
 
@@ -132,8 +133,7 @@ class Recorder:
         arrived = []
         for event in progress.events:
             if isinstance(event, EpochMeasured):
-                if self._measured(event):
-                    recorded.append(event)
+                recorded += [event] if self._measured(event) else []
                 continue
             if isinstance(event, TrialEnded | TrialPaused):
                 longer = self.record.trials[event.number].prefix_of
@@ -158,11 +158,17 @@ class Recorder:
             now.append(Noted(_note_of_wrong(progress.wrong), ADVICE))
             self.record.apply(now[-1])
             recorded.append(now[-1])
+        if progress.nodes is not None:
+            self.show_nodes(progress.nodes)
         self._save(progress, now, {event.number for event in now if isinstance(event, TrialPaused)})
         self._observe(recorded)
         if progress.error is not None:
             raise progress.error
         return arrived
+
+    def show_nodes(self, nodes: Sequence[Mapping[str, Any]], *, has_trials: bool = True) -> None:
+        """Stores what works for the study now; see `paceline.study.record.nodes`."""
+        store_nodes(self._store, nodes, has_trials=has_trials)
 
     def snapshot(self, number: int) -> SnapshotReference | None:
         """State of a trial that is not training now; None if it has to start from scratch.
