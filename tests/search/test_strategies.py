@@ -1,12 +1,16 @@
 """Grid, random and Sobol search."""
 
+import subprocess
+import sys
 from itertools import islice
 
 import numpy as np
 import pytest
+from scipy.stats import qmc
 
 from paceline.core import InvalidInput
 from paceline.search import Grid, History, Random, Sobol, Strategy, create, restore, strategy_names
+from paceline.search.sobol_points import points
 from paceline.space import Boolean, Choice, Condition, Float, Int, Space
 from paceline.testing.strategies import CONTINUOUS, FINITE, StrategyContract, ask_all
 
@@ -111,6 +115,26 @@ def test_sobol_is_spread_more_evenly_than_random() -> None:
         cells(Sobol(3)) >= 255
     )  # one point in each of 16 x 16 cells; the 257th opens the next block
     assert cells(Random(3)) < 200  # 256 (1 - 1/e) = 162 expected
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 5, 40, 300])
+def test_sobol_points_are_those_of_scipy(dimensions: int) -> None:
+    """Bit for bit, so that studies of earlier versions continue as they began."""
+    for seed, block in ((0, 0), (7, 1), (2**40, 0), (3, 5), (3, 1023)):
+        engine = qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng(seed))
+        if block:
+            engine.fast_forward(block * 256)
+        expected = engine.random(256)
+        assert (points(dimensions, seed, block) == expected).all()
+
+
+def test_sobol_points_do_not_load_all_distributions_of_scipy() -> None:
+    """That takes half a second at the beginning of each study."""
+    script = (
+        "import sys; from paceline.search.sobol_points import points; points(3, 1, 0); "
+        "assert 'scipy.stats' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 @pytest.mark.parametrize("name", ["random", "sobol"])

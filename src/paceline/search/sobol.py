@@ -1,17 +1,11 @@
-"""Scrambled Sobol points: random search with even coverage.
-
-Owen, "Scrambling Sobol' and Niederreiter-Xing points" (1998), by ``scipy.stats.qmc.Sobol``.
-"""
+"""Scrambled Sobol points: random search with even coverage."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, ClassVar, Self
 
-import numpy as np
-import numpy.typing as npt
-
 from paceline.core import Value
+from paceline.search.sobol_points import BLOCK, points
 from paceline.search.strategy import (
     DEFAULT,
     History,
@@ -22,8 +16,6 @@ from paceline.search.strategy import (
     register,
 )
 from paceline.space import Space
-
-_BLOCK = 256
 
 
 @register
@@ -76,17 +68,5 @@ class Sobol(Strategy):
 def _configuration(space: Space, seed: int, point: int) -> dict[str, Value]:
     if not len(space):
         return {}
-    block, at = divmod(point, _BLOCK)
-    return space.decode(_points(len(space), seed, block)[at])
-
-
-@lru_cache(maxsize=16)
-def _points(dimensions: int, seed: int, block: int) -> npt.NDArray[np.float64]:
-    """Points ``256 block`` to ``256 (block + 1)`` of the sequence, shape [256, dimensions]."""
-    from scipy.stats import qmc
-
-    engine = qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng(seed))
-    if block:
-        engine.fast_forward(block * _BLOCK)
-    points: npt.NDArray[np.float64] = engine.random(_BLOCK)
-    return points
+    block, at = divmod(point, BLOCK)
+    return space.decode(points(len(space), seed, block)[at])
