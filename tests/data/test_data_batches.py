@@ -205,7 +205,7 @@ def test_loaders_and_data_sets_of_pytorch() -> None:
     random = {**rows, "__getitem__": lambda _, row: (X[row] + RNG.normal(), Y[row])}
     stream = load(torch_class("Dataset", **random)())
     assert isinstance(stream, Stream)
-    assert "since they differ each time" in stream.notes[-1]
+    assert "since its rows differ each time" in stream.notes[-1]
 
 
 def test_dicts_name_their_target() -> None:

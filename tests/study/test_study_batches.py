@@ -13,6 +13,7 @@ import paceline
 from paceline.core import InvalidInput
 from paceline.data import load
 from paceline.data.batch_loading import LoadingOptions
+from paceline.data.row_sources import RowSource, read_rows
 from paceline.space import HyperParameters
 
 RNG = np.random.default_rng(0)
@@ -53,6 +54,22 @@ def endless() -> Iterator[Batch]:
     """Batches whose rows change from pass to pass, without an end."""
     for number in count():
         yield from batches(X + np.float32(number), Y)
+
+
+class Ordered(keras.utils.PyDataset):  # type: ignore[misc]
+    """The same batches in each epoch."""
+
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, index: int) -> Batch:
+        return list(plain())[index]
+
+
+def by_row() -> Any:
+    """Rows that are streamed."""
+    source = RowSource("rows", 40, lambda numbers: (X[numbers], Y[numbers]), Y)
+    return read_rows(source, LoadingOptions(False, rows=8))
 
 
 def tune(data: Any, study: Path, **options: Any) -> paceline.Study:
@@ -189,7 +206,6 @@ def test_weights_of_streams_and_classes(tmp_path: Path) -> None:
 @pytest.mark.exhaustive
 def test_rows_that_are_streamed_are_divided_and_shuffled(tmp_path: Path) -> None:
     rows = load((X, Y))
-    from paceline.data.row_sources import RowSource, read_rows
 
     def take(numbers: Any) -> Any:
         taken.append(len(numbers))
@@ -207,7 +223,20 @@ def test_rows_that_are_streamed_are_divided_and_shuffled(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("data", "options", "message"),
     [
-        (plain, {"in_memory": False}, "validation data apart"),
+        (plain, {"in_memory": False}, "validation data apart.*Leave out in_memory=False"),
+        (plain, {"in_memory": False, "folds": 3}, "folds is 3 .*Leave out in_memory=False"),
+        (
+            endless,
+            {"folds": 3, "steps_per_epoch": 2},
+            r"folds is 3 and data is the stream .*expected data in memory.*validation=\(x_val",
+        ),
+        (Ordered(), {"folds": 3, "validation": held_out}, r"pass lambda: \(data\[i\] for i in"),
+        (Ordered(), {}, r"validation data apart.*pass lambda: \(data\[i\] for i in"),
+        (
+            by_row(),
+            {"folds": [(X[:, 0] > 0, X[:, 0] <= 0)]},
+            "folds is a list .*With in_memory=True all rows",
+        ),
         (
             (X, Y),
             {"validation": endless, "validation_steps": 2},
@@ -224,3 +253,9 @@ def test_what_does_not_go_together_is_refused(
     with pytest.raises(InvalidInput, match=message):
         tune(data, tmp_path / "s", **options)
     assert not (tmp_path / "s").exists()
+
+
+def test_the_batches_of_a_dataset_are_loaded_as_its_error_says(tmp_path: Path) -> None:
+    data = Ordered()
+    study = tune(lambda: (data[i] for i in range(len(data))), tmp_path / "s", folds=2, epochs=1)
+    assert study.best.score is not None

@@ -76,12 +76,12 @@ def read_rows(source: RowSource, options: LoadingOptions) -> Raw | Stream:
     size, wanted = source.num_bytes, options.in_memory
     needed = size * _FLOAT_BYTES if source.has_pixels else size  # they are also kept as floats
     if wanted is False or (wanted is None and needed > options.memory()):
-        why = f", since {in_mib(needed)} are more than {SHARE:.0%} of the free memory"
+        why = f"{in_mib(needed)} are more than {SHARE:.0%} of the free memory"
         return _streamed(source, options, why if wanted is None else "")
     every = np.arange(source.num_rows)
     x, y = source.take(every)
     if source.may_vary and not wanted and _varies(source, (x, y)):
-        return _streamed(source, options, ", since they differ each time that they are read")
+        return _streamed(source, options, "its rows differ each time that they are read")
     x_test, y_test = (
         (None, None) if source.test is None else source.test.take(np.arange(source.test.num_rows))
     )
@@ -104,11 +104,12 @@ def read_rows(source: RowSource, options: LoadingOptions) -> Raw | Stream:
 
 def _streamed(source: RowSource, options: LoadingOptions, why: str) -> Stream:
     note = (
-        f"The {source.num_rows:,} rows of the {source.name} are streamed{why}: each batch is "
-        "loaded once an epoch for all networks that train together."
+        f"The {source.num_rows:,} rows of the {source.name} are streamed"
+        f"{f', since {why}' if why else ''}: each batch is loaded once an epoch for all networks "
+        "that train together."
     )
     batches = RowBatches(source, options.rows, is_shuffled=True)
-    return Stream(source.name, batches, batches.num_batches, (*source.notes, note))
+    return Stream(source.name, batches, batches.num_batches, (*source.notes, note), why)
 
 
 def _varies(source: RowSource, known: tuple[Tree, Tree]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paceline.core import InvalidInput, Objective, PacelineError, Trial, last_line
+from paceline.core import Objective, PacelineError, Trial, last_line
 from paceline.core.events import TrialEnded
 from paceline.data import Split
 from paceline.data.folds import Parts
@@ -84,12 +84,6 @@ class Engine:
         Raises:
             InvalidInput: they cannot.
         """
-        folds = self.definition.folds
-        if folds is not None and not isinstance(self.parts, Split):
-            raise InvalidInput(
-                f"folds is {folds!r} and data is a stream",
-                expected="no folds: a stream is not divided",
-            )
         self.division.of_search  # noqa: B018 - raises if it is impossible
 
     @cached_property

@@ -8,6 +8,7 @@ from paceline.core import InvalidInput
 from paceline.core.batches import Batches, source_batches
 from paceline.data import Stream
 from paceline.data.fingerprints import fingerprint
+from paceline.data.folds import plain_name_of
 from paceline.data.opening import opened
 from paceline.data.row_sources import RowBatches
 from paceline.data.trees import map_leaves
@@ -35,6 +36,7 @@ def stream_parts(stream: Stream, definition: Definition) -> StreamParts:
     """
     from paceline.train.stream_feed import DatasetBatches, StreamFeed
 
+    _check_not_in_folds(stream, definition)
     check_batch_size(definition.loop, stream)
     test = _test(_checked_options(stream, definition), stream)
     source, validation, notes = _parts(definition, stream)
@@ -93,6 +95,37 @@ def check_batch_size(space: Space, stream: Stream) -> None:
         )
 
 
+def _check_not_in_folds(stream: Stream, definition: Definition) -> None:
+    """Refuses folds: each would need a reader of its own.
+
+    Raises:
+        InvalidInput: they are given.
+    """
+    if definition.folds is None:
+        return
+    apart = "0.2" if isinstance(stream.source, RowBatches) else "(x_val, y_val) or other batches"
+    raise InvalidInput(
+        f"folds is {plain_name_of(definition.folds)} and data is the stream {stream.name}"
+        + (f", since {stream.why}" if stream.why else ""),
+        expected="data in memory, whose rows can be divided into folds",
+        fix=f"{_how_to_load(stream, definition)} Or pass validation={apart} in place of folds.",
+    )
+
+
+def _how_to_load(stream: Stream, definition: Definition) -> str:
+    """What to pass so that the rows of a stream are in memory."""
+    if definition.data_options.get("in_memory") is False:
+        return "Leave out in_memory=False: what fits into memory is loaded."
+    if isinstance(stream.source, RowBatches):
+        return "With in_memory=True all rows are loaded, whatever their size."
+    if source_batches(stream.source) is None:  # a PyDataset
+        return (
+            "If its batches are the same in every epoch, pass "
+            "lambda: (data[i] for i in range(len(data))): they are loaded where they fit."
+        )
+    return "Pass arrays, or batches that are the same rows in every pass."
+
+
 def _parts(definition: Definition, stream: Stream) -> tuple[Batches, Any, tuple[str, ...]]:
     """The training batches, the validation data (None if there are none), and notes."""
     validation, metric = definition.validation, definition.objective.metric
@@ -104,7 +137,7 @@ def _parts(definition: Definition, stream: Stream) -> tuple[Batches, Any, tuple[
     if not isinstance(validation, int | float) and validation is not None:
         return stream.source, validation, getattr(validation, "notes", ())
     if metric.startswith("val_"):
-        raise _needs_validation(stream, metric, validation)
+        raise _needs_validation(stream, definition)
     note = (
         "No validation data: candidates are compared by how well they fit what they were trained "
         "on."
@@ -112,8 +145,9 @@ def _parts(definition: Definition, stream: Stream) -> tuple[Batches, Any, tuple[
     return stream.source, None, (note,)
 
 
-def _needs_validation(stream: Stream, metric: str, validation: Any) -> InvalidInput:
+def _needs_validation(stream: Stream, definition: Definition) -> InvalidInput:
     """The error about a stream without validation data."""
+    validation, metric = definition.validation, definition.objective.metric
     passed = f"objective is {metric!r}, validation is {validation!r} and data is"
     apart = "Pass validation=(x_val, y_val) or other batches, or tune "
     apart += f"{metric.removeprefix('val_')!r}."
@@ -121,7 +155,7 @@ def _needs_validation(stream: Stream, metric: str, validation: Any) -> InvalidIn
         return InvalidInput(
             f"{passed} the stream {stream.name}",
             expected="validation data apart, since a stream cannot be split",
-            fix=apart,
+            fix=f"{apart} {_how_to_load(stream, definition)}",
         )
     return InvalidInput(
         f"the {stream.name} cannot be loaded into memory and split, since {stream.why}; {passed} "
