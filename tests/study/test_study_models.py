@@ -192,6 +192,27 @@ def test_a_trial_that_was_stopped_early_says_so_where_its_network_is_not_kept(
     assert study.model(stopped, plain, retrain=True, data=DATA).built
 
 
+def test_a_trial_that_waits_has_the_network_of_its_pause(tmp_path: Path) -> None:
+    class StopsAtPause(paceline.Callback):
+        def on_trial_paused(self, study: Any, trial: Any, reason: str) -> None:
+            study.stop("a trial has paused")
+
+    given: dict[str, Any] = {"schedule": "halving", "epochs": 9, "repeats": 2}
+    tune(plain, tmp_path / "study", callbacks=[StopsAtPause()], **given)
+    study = paceline.load_study(tmp_path / "study")
+    waiting = [one for one in study.trials if not one.state.is_final and one.measurements]
+    assert waiting
+    trained = {"epochs": len(waiting[0].measurements), "repeats": 2, "keep_models": 9}
+    alone = tune(plain, tmp_path / "alone", **trained)
+    same = next(one for one in alone.trials if one.config == waiting[0].config)
+    found, expected = (
+        one.model(trial, plain) for one, trial in ((study, waiting[0]), (alone, same))
+    )
+    for weight, other in zip(found.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, other, atol=1e-6)
+    assert study.model(waiting[0], plain, retrain=True).get_weights()[0].shape == (4, 3)
+
+
 @pytest.mark.exhaustive
 def test_the_best_trials_keep_their_models_and_the_rest_say_what_to_do(tmp_path: Path) -> None:
     study = tune(plain, tmp_path / "study", keep_models=2, trials=3)

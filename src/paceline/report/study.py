@@ -164,7 +164,9 @@ class Study:
         """The trained Keras model of a trial, compiled: the network that was scored in the search.
 
         If the study trains each configuration several times, it is the network of the first
-        training. Weights of the ``keep_models`` trials with the best scores are kept.
+        training. Weights of the ``keep_models`` trials with the best scores are kept; a trial that
+        waits to continue, in a study that goes on or was stopped, has those of its last epoch, or
+        of its best one with ``keep="best"``.
 
         Args:
             trial: a trial, or its number.
@@ -186,7 +188,7 @@ class Study:
             trial.number if isinstance(trial, Trial) else whole_number("trial", trial, at_least=0)
         )
         origin = self._origin(build, trust)
-        if retrain and not loading.keeps(self.directory, number):
+        if retrain and not loading.keeps(self.record, self.directory, number):
             return loading.retrained(self.record, self.directory, number, origin, data, again)
         return loading.model_of(self.record, self.directory, number, origin)
 

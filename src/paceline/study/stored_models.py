@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from paceline.core import Budget, InvalidInput, Trial, TrialState, command_line
+from paceline.execute.base import Leaves
+from paceline.execute.repeated import network_of
 from paceline.store.paths import MODEL
 from paceline.study.inputs.model_inputs import Build
 from paceline.study.models.best_file import fault_of
@@ -116,20 +118,37 @@ def best_model(
 
 def model_of(record: Record, directory: Path, number: int, origin: Origin) -> Any:
     """The model of a trial of the search; arguments as in `paceline.report.Study.model`."""
-    trial = _ended(record, directory, number)
-    checkpoints = Checkpoints.read(directory, record)
+    trial = _known(record, directory, number)
+    is_waiting = not trial.state.is_final
+    checkpoints = Checkpoints.read(directory, record, running=is_waiting)
     try:
-        leaves = checkpoints.model(number)
+        leaves = _waiting(record, checkpoints, trial) if is_waiting else checkpoints.model(number)
     except Unusable as why:
         raise _unusable(f"of trial {number}", why, f"study.model({number}, retrain=True)") from why
     if leaves is None:
+        _check_ended(trial)
         raise _not_kept(trial, checkpoints.kept)
     return _models(record, origin.build(record, directory)).named(trial, leaves)
 
 
-def keeps(directory: Path, number: int) -> bool:
-    """Whether the weights of a trial are kept."""
-    return number in Checkpoints.read(directory).kept
+def keeps(record: Record, directory: Path, number: int) -> bool:
+    """Whether the weights of a trial are kept, or those with which it waits to continue."""
+    trial = record.trials.get(number)
+    is_waiting = trial is not None and not trial.state.is_final
+    return is_waiting or number in Checkpoints.read(directory).kept
+
+
+def _waiting(record: Record, checkpoints: Checkpoints, trial: Trial) -> Leaves | None:
+    """The variables of a trial that has not ended, after all that was measured; None without.
+
+    Raises:
+        Unusable: the file is not the one that was stored.
+    """
+    measured = record.num_measured(trial.number)
+    snapshot = checkpoints.snapshot(trial.number, measured)
+    if snapshot is None or snapshot.epoch != measured:
+        return None
+    return network_of(snapshot, record.settings.evaluation.is_single)
 
 
 def retrained(
@@ -147,7 +166,8 @@ def retrained(
         StudyMismatch: build or data differ from those of the study.
         PacelineError: the training fails.
     """
-    trial = _ended(record, directory, number)
+    trial = _known(record, directory, number)
+    _check_ended(trial)
     definition = origin.held if origin.given is None and data is None and not again else None
     if definition is None:
         given = {"build": origin.given, "data": data, **again}
@@ -239,11 +259,11 @@ def _no_model_yet(record: Record, directory: Path) -> InvalidInput:
     )
 
 
-def _ended(record: Record, directory: Path, number: int) -> Trial:
-    """A trial that ended by itself.
+def _known(record: Record, directory: Path, number: int) -> Trial:
+    """A trial of a study of networks, in its current space.
 
     Raises:
-        InvalidInput: there is no such trial, or it has no usable network.
+        InvalidInput: there is no such trial.
     """
     _check_has_networks(record, directory)
     if number not in record.trials:
@@ -256,12 +276,20 @@ def _ended(record: Record, directory: Path, number: int) -> Trial:
             f"trial {number} was trained in a space that study {directory} does not have any more",
             expected="a trial of its current space (study.trials_dataframe() says which are)",
         )
-    trial = record.trial(number)
+    return record.trial(number)
+
+
+def _check_ended(trial: Trial) -> None:
+    """Refuses trials that did not end by themselves: they have no network to keep.
+
+    Raises:
+        InvalidInput: it is one.
+    """
     if trial.state not in (TrialState.COMPLETED, TrialState.STOPPED):
         raise InvalidInput(
-            f"trial {number} is {trial.state}", expected="one that completed, or was stopped"
+            f"trial {trial.number} is {trial.state}",
+            expected="one that completed, was stopped, or waits after an epoch with a checkpoint",
         )
-    return trial
 
 
 def _not_kept(trial: Trial, kept: tuple[int, ...]) -> InvalidInput:

@@ -51,20 +51,23 @@ class Checkpoints:
         self._obsolete = self._states.dropped
 
     @classmethod
-    def read(cls, study: Path, record: Record | None = None) -> "Checkpoints":
-        """The stored networks of a study's trials that have ended, for reading only.
+    def read(
+        cls, study: Path, record: Record | None = None, *, running: bool = False
+    ) -> "Checkpoints":
+        """The stored networks of a study's trials, for reading only.
 
         Args:
             study: directory of the study.
             record: that of the study; without it, no network can be read.
+            running: whether to read those of trials that have not ended, too.
         """
         trials = {} if record is None else record.trials
         store = open_store(study, writable=False)
         try:
-            values = {NAME: store.value(NAME)}  # not the parts, which are of running trials
-            return cls(
-                study / CHECKPOINTS, values.get, lambda number: network_files.key_of(trials[number])
-            )
+            value: parts.Read = store.value
+            if not running:  # they are in parts
+                value = {NAME: store.value(NAME)}.get
+            return cls(study / CHECKPOINTS, value, lambda n: network_files.key_of(trials[n]))
         finally:
             store.close()
 
