@@ -306,6 +306,30 @@ def _computes(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
     return model.fit(*args, batch_size=2 ** hp.Int("log", 1, 5), **kwargs)
 
 
+def _looks_it_up(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    size = hp.Choice("size", [1, 2, 3])
+    return model.fit(*args, batch_size=size, epochs=[0, 1, 4, 1][size], **kwargs)
+
+
+def _writes_it_down(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    size = hp.Choice("size", [16, 32, 64])
+    return model.fit(*args, batch_size=size, epochs=4 if f"{size}" == "32" else 1, **kwargs)
+
+
+def _masks_it(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    size = hp.Choice("size", [16, 32, 64])
+    return model.fit(*args, batch_size=size, epochs=1 + (size & 32), **kwargs)
+
+
+def _tries_it(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    size = hp.Choice("size", [16, 32, 64])
+    try:
+        epochs = 4 if size == 32 else 1
+    except Exception:
+        epochs = 1
+    return model.fit(*args, batch_size=size, epochs=epochs, **kwargs)
+
+
 def _passes_it_elsewhere(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
     return model.fit(*args, steps_per_epoch=hp.Int("size", 1, 5), **kwargs)
 
@@ -343,6 +367,10 @@ def _returns_its_own(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         (_depends_on_values, "looks up 'units' of build"),
         (_depends_on_its_own, "computes with the hyperparameter 'batch_size'"),
         (_computes, "computes with the hyperparameter 'log'"),
+        (_looks_it_up, "computes with the hyperparameter 'size'"),
+        (_writes_it_down, "computes with the hyperparameter 'size'"),
+        (_masks_it, "computes with the hyperparameter 'size'"),
+        (_tries_it, "computes with the hyperparameter 'size'"),
         (_passes_it_elsewhere, "passes the hyperparameter 'size' as steps_per_epoch"),
         (_passes_it_twice, "passes one hyperparameter as batch_size and epochs"),
         (_returns_its_own, "returns something else"),
@@ -465,7 +493,42 @@ def test_what_a_fit_reads_must_not_change(fit: Any, message: str) -> None:
         return
     found = arguments_of(tuner, (x, y), {"validation_split": 0.5})
     assert found["epochs"] == EPOCHS
-    assert [type(one).__name__ for one in found["callbacks"]] == ["EarlyStopping", "TerminateOnNaN"]
+    names = [type(one).__name__ for one in found["callbacks"]]
+    assert names == ["EarlyStopping", "TerminateOnNaN", "StopsWhereRead"]
+
+
+class _LongForOne(kt.HyperModel):
+    """Its ``build`` keeps epochs for its ``fit``, which are others for one number of units only."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most, self.epochs = most, 1
+
+    def build(self, hp: Any) -> keras.Model:
+        self.epochs = 3 if hp.Int("units", 1, self.most) == 3 else 1
+        model = keras.Sequential([keras.layers.Dense(hp.get("units")), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        return model
+
+    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        return model.fit(*args, epochs=self.epochs, **kwargs)
+
+
+@pytest.mark.parametrize("most", [5, pytest.param(18, marks=pytest.mark.exhaustive)])
+def test_a_trial_whose_build_changes_what_fit_reads_trains_by_itself(rows: Any, most: int) -> None:
+    """It shows when the space is found, where all values of a short range are built, or later."""
+    tuner = kt.GridSearch(_LongForOne(most), "val_loss", seed=3)
+    with pytest.warns(StudyWarning, match=r"_LongForOne\.fit reads self\.epochs, which build"):
+        tuner.search(*rows, validation_split=0.25, batch_size=30, verbose=0)
+    trials = list(tuner.oracle.trials.values())
+    assert {one.hyperparameters["units"] for one in trials} == set(range(1, most + 1))
+    assert all(one.status == "COMPLETED" for one in trials)
+    best = {one.hyperparameters["units"]: one.best_step for one in trials}
+    assert best == {units: 2 if units == 3 else 0 for units in range(1, most + 1)}
+    together = paceline.load_study(f"{tuner.project_dir}/trained_together")
+    failed = [one.config["units"] for one in together.trials if one.state is TrialState.FAILED]
+    assert failed == ([3] if most == 18 else [])
+    assert len(tuner.study.trials) == most
 
 
 @pytest.mark.exhaustive

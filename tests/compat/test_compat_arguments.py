@@ -107,6 +107,47 @@ def test_a_search_refuses_what_it_cannot_honour(
     assert not Path("untitled_project").exists()
 
 
+@pytest.mark.parametrize("given", [{}, {"epochs": 2}, {"x": None, "y": Y, "verbose": 0}])
+@pytest.mark.parametrize("objective", ["val_loss", "loss"])
+def test_a_search_without_data_is_refused_once(given: dict[str, Any], objective: str) -> None:
+    with pytest.raises(InvalidInput, match=r"RandomSearch\.search was given no data.*search\(x, y"):
+        tuner(objective=objective).search(**given)
+    assert not Path("untitled_project").exists()
+
+
+class _Loads(kt.HyperModel):
+    """Loads its data itself."""
+
+    def build(self, hp: Any) -> Any:
+        return classifier(hp)
+
+    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        return model.fit(X, Y, validation_split=0.5, **kwargs)
+
+
+class _OwnModel(keras.Sequential):  # type: ignore[misc]
+    """Loads its data itself."""
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        return super().fit(X, Y, validation_split=0.5, **kwargs)
+
+
+def _own_model(hp: Any) -> Any:
+    model = _OwnModel([keras.layers.Dense(hp.Int("units", 2, 3)), keras.layers.Softmax()])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    return model
+
+
+def test_a_method_of_the_users_own_may_need_no_data() -> None:
+    loads = tuner(_Loads(), max_trials=1, project_name="a")
+    loads.search(verbose=0)  # together: its arguments are data
+    assert loads.study.best.score is not None
+    own = tuner(_own_model, max_trials=1, project_name="b")
+    with pytest.warns(StudyWarning, match="x is missing"):
+        own.search(verbose=0)
+    assert own.study.best.score is not None
+
+
 @pytest.mark.parametrize(
     ("callback", "message"),
     [

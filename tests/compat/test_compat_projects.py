@@ -116,6 +116,26 @@ def test_a_project_with_trials_left_goes_on_with_other_arguments(
             assert loss == pytest.approx(trial.score, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    "begun_with",
+    [
+        {"callbacks": [keras.callbacks.EarlyStopping("val_loss")]},
+        _also({"steps_per_epoch": 2}),
+        _also({"validation_steps": 1, "validation_batch_size": 15}),
+    ],
+)
+def test_what_is_not_given_again_has_its_default(
+    rows: Rows, tmp_path: Path, begun_with: dict[str, Any]
+) -> None:
+    first = opened(tmp_path)
+    first.search(*rows, **GIVEN, **begun_with)
+    with pytest.warns(StudyWarning, match=r"has finished, .* is not given \(expected .*, as in"):
+        opened(tmp_path).search(*rows, **GIVEN)
+    again = opened(tmp_path)
+    again.search(*rows, **GIVEN, **begun_with)
+    assert again.study.trials == first.study.trials
+
+
 @pytest.mark.exhaustive
 def test_a_project_goes_on_where_it_was_killed_in_the_change(rows: Rows, tmp_path: Path) -> None:
     opened(tmp_path).search(*rows, **GIVEN)
@@ -240,9 +260,71 @@ def test_a_project_whose_space_is_exhausted_has_finished(rows: Rows, tmp_path: P
 
 
 @pytest.mark.exhaustive
-def test_brackets_do_not_go_on_with_other_arguments(hyperband: Any, rows: Rows) -> None:
-    with pytest.raises(StudyMismatch, match="overwrite=True"):
-        hyperband(3).search(*rows, **{**GIVEN, "batch_size": 20})
+@pytest.mark.parametrize("executions", [1, 2])
+def test_brackets_go_on_with_other_arguments_after_an_interruption(
+    hyperband: Any, rows: Rows, tmp_path: Path, executions: int
+) -> None:
+    given = {"directory": tmp_path, "executions_per_trial": executions}
+    interrupts = [True]
+
+    def rate(epoch: int, rate: float) -> float:
+        if epoch == 2 and interrupts:
+            interrupts.clear()
+            signal.raise_signal(signal.SIGINT)
+        return float(rate)
+
+    first = hyperband(1, **given)
+    with pytest.raises(StudyInterrupted):
+        first.search(*rows, **GIVEN, callbacks=[keras.callbacks.LearningRateScheduler(rate)])
+    known = {one.number: one for one in first.study.trials}
+    assert not all(one.state.is_final for one in known.values())
+    paused = [n for n, one in known.items() if n < 3 and not one.state.is_final]
+    with pytest.warns(StudyWarning, match="callbacks is not given .*one by one"):
+        first.search(*rows, **GIVEN)
+    trials = first.oracle.trials
+    for number, trial in enumerate(trials.values()):
+        values = trial.hyperparameters.values
+        assert trial.score is not None
+        if number in paused and len(known[number].measurements) == 2:  # a round that had ended
+            assert values["tuner/epochs"] == 2
+            assert trial.score == min(one.metrics["val_loss"] for one in known[number].measurements)
+    rounds = [(one["tuner/bracket"], one["tuner/round"]) for one in map(_values, trials.values())]
+    done = rounds.count((1, 1))
+    assert done == 2
+    assert rounds.count((0, 0)) == 3
+    later = hyperband(1, **given)
+    assert {name: one.score for name, one in later.oracle.trials.items()} == {
+        name: one.score for name, one in trials.items()
+    }
+    x, y = rows[0][90:], rows[1][90:]
+    if executions == 1:
+        for model, trial in zip(
+            later.get_best_models(8), later.oracle.get_best_trials(8), strict=False
+        ):
+            loss = np.ravel(model.evaluate(x, y, verbose=0))[0]
+            assert loss == pytest.approx(trial.score, abs=1e-5)
+    with pytest.warns(StudyWarning, match="have done so before"):
+        later.search(*rows, **GIVEN)
+    assert len(later.oracle.trials) == len(trials), "it had finished"
+
+
+@pytest.mark.exhaustive
+def test_the_next_brackets_have_other_arguments(hyperband: Any, rows: Rows, tmp_path: Path) -> None:
+    first = hyperband(1, directory=tmp_path)
+    first.search(*rows, **GIVEN)
+    with pytest.raises(StudyMismatch, match="epochs is 9"):
+        hyperband(1, directory=tmp_path, max_epochs=9).search(*rows, **GIVEN)
+    more = hyperband(2, directory=tmp_path)
+    with pytest.warns(StudyWarning, match="batch_size is 20 .*one by one"):
+        more.search(*rows, **{**GIVEN, "batch_size": 20})
+    trials = list(more.oracle.trials.values())
+    assert [one.score for one in trials[:6]] == [one.score for one in first.study.trials]
+    rounds = [(one["tuner/bracket"], one["tuner/round"]) for one in map(_values, trials[6:])]
+    assert rounds == [(1, 0), (1, 0), (1, 0), (1, 1), (1, 1), (0, 0), (0, 0), (0, 0)]
+
+
+def _values(trial: kt.Trial) -> dict[str, Any]:
+    return trial.hyperparameters.values
 
 
 def test_a_finished_project_of_another_space_or_objective_is_refused(

@@ -7,6 +7,8 @@ from typing import Any
 
 from paceline.compat.keras_tuner.engine.alone import RunsAlone
 from paceline.compat.keras_tuner.engine.options import warn_once
+from paceline.compat.keras_tuner.engine.overriding import first_overridden, is_overridden
+from paceline.compat.keras_tuner.engine.project import is_finished
 from paceline.core import InvalidInput, check_argument, checks, shown
 from paceline.data import Stream
 from paceline.data.batch_sources import BatchSource
@@ -162,6 +164,35 @@ def _check_batches(named: Mapping[str, Any]) -> None:
             f"validation_split is given and x is a {kind}",
             expected="validation_data=..., since batches are not divided",
         )
+
+
+def check_has_data(tuner: Any, args: Sequence[Any], given: Mapping[str, Any]) -> None:
+    """Refuses a search without data, unless something of the user's own may need none.
+
+    Args:
+        tuner: the tuner.
+        args, given: positional and named arguments of its ``search``.
+
+    Raises:
+        InvalidInput: Keras's own ``fit`` would be called without data.
+    """
+    if any(one is not None for one in args) or given.get("x") is not None:
+        return
+    hypermodel = tuner.hypermodel
+    own = first_overridden(tuner, ("run_trial", "_build_and_fit_model", "_try_build"))
+    if own or hypermodel is None or is_overridden(hypermodel, "fit"):
+        return
+    if tuner.remaining_trials == 0 or is_finished(tuner._study, tuner.oracle.num_trials):
+        return
+    fit = getattr(type(hypermodel.build(tuner.oracle.get_space())), "fit", None)
+    if not getattr(fit, "__module__", "").startswith("keras."):
+        return
+    raise InvalidInput(
+        f"{type(tuner).__name__}.search was given no data",
+        expected="the arguments of fit",
+        fix="Pass search(x, y, epochs=10, validation_split=0.2). Only a HyperModel.fit or "
+        "run_trial of your own may load the data itself.",
+    )
 
 
 def is_in_batches(value: Any) -> bool:

@@ -2,16 +2,19 @@
 
 As in KerasTuner, the trials that are left train with the new arguments and are ranked with the
 earlier ones. The trials of a study that train together have the same data, epochs and callbacks. So
-the others run one by one: the project becomes one of such trials, see `.oracle_files`.
+the others run one by one: the project becomes one of such trials, see `.oracle_files`. It also does
+where a trial cannot train together with the others, as its build has shown.
 """
 
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from paceline.compat.keras_tuner.engine.alone import RunsAlone
 from paceline.compat.keras_tuner.engine.options import warn_once
+from paceline.compat.keras_tuner.engine.oracle_state import OracleState
 from paceline.compat.keras_tuner.engine.project import trained_alone
 from paceline.compat.keras_tuner.engine.stateful import save_json
 from paceline.compat.keras_tuner.engine.trial import Trial, TrialStatus
@@ -26,39 +29,66 @@ _STUDY = "study.db"
 
 
 def go_on_alone(tuner: Any, difference: StudyMismatch) -> None:
-    """Makes a project one whose trials run one by one.
+    """Makes a project one whose trials run one by one, with other arguments.
 
     Raises:
-        StudyMismatch: its oracle cannot go on so: Hyperband, of which several trials are one here.
+        StudyMismatch: it has been replaced by another one, or has other brackets.
         StudyLocked: another process writes it.
     """
-    if tuner.oracle.schedule != "full":
-        raise difference
     with _locked(tuner._path):
-        if not tuner._take_up():  # other processes may have added to it, or replaced it
+        # other processes may have added to it, or replaced it
+        if not (tuner._take_up() and tuner.oracle._has_brackets_of(tuner._study)):
             raise difference
-        _convert(tuner, difference)
+        warn_once(
+            f"goes on: {tuner.project_dir}: {difference.passed}",
+            f"{difference.passed} (expected {difference.expected}). The trials that are left train "
+            "with these arguments, one by one, and are ranked with the earlier ones, as in "
+            "KerasTuner. With overwrite=True the project begins anew.",
+        )
+        _convert(tuner)
 
 
-def _convert(tuner: Any, difference: StudyMismatch) -> None:
+def repeat_alone(tuner: Any, reason: RunsAlone) -> None:
+    """Makes a project one whose trials run one by one, those that failed for a reason again.
+
+    Raises:
+        StudyLocked: another process writes it.
+    """
+    warn_once(f"alone: {reason}", reason.message)
+    if not has_study(tuner._path):  # the first builds have shown it
+        return
+    with _locked(tuner._path):
+        if tuner._take_up():
+            _convert(tuner, reason.reason)
+
+
+def _convert(tuner: Any, reason: str = "") -> None:
+    """Makes a project one of single trials; those that failed for this reason run again."""
     oracle = tuner.oracle
-    warn_once(
-        f"goes on: {tuner.project_dir}: {difference.passed}",
-        f"{difference.passed} (expected {difference.expected}). The trials that are left train "
-        "with these arguments, one by one, and are ranked with the earlier ones, as in KerasTuner. "
-        "With overwrite=True the project begins anew.",
-    )
     for name, trial in oracle.trials.items():
-        if trial.status == TrialStatus.RUNNING:  # stopped in its training
-            trial = oracle.trials[name] = Trial(trial.hyperparameters, name)
-        elif trial.status == TrialStatus.COMPLETED:
-            _keep_weights(tuner, trial)
-        oracle._save_trial(trial)
-        trial.measured = None  # the project has all of it
+        oracle.trials[name] = _going_on(tuner, trial, reason)
+        oracle._save_trial(oracle.trials[name])
+        oracle.trials[name].measured = None  # the project has all of it
     oracle._continue_trials()
     oracle.save()  # from here on its trials run one by one
     _move_study(tuner._path)
     tuner._study = None
+
+
+def _going_on(tuner: Any, trial: Trial, reason: str) -> Trial:
+    """A trial as it is in a project of single trials: with its result, or to be run."""
+    oracle: OracleState = tuner.oracle
+    if trial.status == TrialStatus.COMPLETED:
+        _keep_weights(tuner, trial)
+    elif trial.status == TrialStatus.RUNNING:  # stopped in its training, or between two rounds
+        if not (oracle._has_ended_round(trial) and _keep_weights(tuner, trial)):
+            return oracle._from_start(trial)
+        trial.status = TrialStatus.COMPLETED
+        oracle.end_order.append(trial.trial_id)
+    elif reason and reason in str(trial.message):
+        oracle.end_order.remove(trial.trial_id)
+        return oracle._from_start(trial)
+    return trial
 
 
 def set_aside(project: Path) -> None:
@@ -111,9 +141,12 @@ def _locked(project: Path) -> Iterator[None]:
         taken.release()
 
 
-def _keep_weights(tuner: Any, trial: Trial) -> None:
+def _keep_weights(tuner: Any, trial: Trial) -> bool:
     """Writes the weights of a trial to where those of single trials are, if they are known."""
-    with suppress(PacelineError):  # they were not kept, and their training cannot be repeated
+    try:
         model = tuner.load_model(trial)
-        save_json(tuner._get_build_config_fname(trial.trial_id), model.get_build_config())
-        model.save_weights(tuner._get_checkpoint_fname(trial.trial_id))
+    except PacelineError:  # they were not kept, and their training cannot be repeated
+        return False
+    save_json(tuner._get_build_config_fname(trial.trial_id), model.get_build_config())
+    model.save_weights(tuner._get_checkpoint_fname(trial.trial_id))
+    return True

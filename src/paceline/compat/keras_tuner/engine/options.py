@@ -8,6 +8,11 @@ from typing import Any
 from paceline.core import InvalidInput, StudyWarning, did_you_mean
 from paceline.core.deprecation import depth_of_caller
 
+_UNUSED = {
+    "distribution_strategy": "Paceline uses all devices of this machine by itself.",
+    "tuner_id": "Paceline needs no name for a tuner.",
+}
+
 said: set[str] = set()
 """What warnings were about so far: each is given once per process."""
 
@@ -17,6 +22,14 @@ def warn_once(about: str, message: str) -> None:
     if about not in said:
         said.add(about)
         warnings.warn(message, StudyWarning, stacklevel=depth_of_caller())
+
+
+def warn_unused(tuner: Any, **given: Any) -> None:
+    """Warns of arguments of a tuner that are given and have no effect."""
+    for name, value in given.items():
+        if value is not None:
+            text = f"{name} has no effect in {type(tuner).__name__}. {_UNUSED[name]}"
+            warn_once(name, text)
 
 
 def check_unknown(tuner: type, given: Mapping[str, Any]) -> None:

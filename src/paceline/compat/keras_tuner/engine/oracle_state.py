@@ -180,6 +180,18 @@ class OracleState(Stateful):
             else:
                 self._retry_queue.append(trial_id)
 
+    def _has_brackets_of(self, study: Any) -> bool:  # noqa: ARG002 - of brackets
+        """Whether the trials of a study would be in the same brackets here, where there are any."""
+        return True
+
+    def _has_ended_round(self, trial: Trial) -> bool:  # noqa: ARG002 - of brackets
+        """Whether a trial that has not ended has a result all the same: that of a round."""
+        return False
+
+    def _from_start(self, trial: Trial) -> Trial:
+        """A trial with the configuration and the id of another one, to be run."""
+        return Trial(trial.hyperparameters, trial.trial_id)
+
     def num_runs(self, trial_id: str) -> int:
         """How often a trial has run to its end or failed."""
         return self._num_runs.get(trial_id, 0)

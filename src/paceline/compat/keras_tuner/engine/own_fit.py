@@ -16,7 +16,7 @@ import numpy as np
 from paceline.compat.keras_tuner.engine.alone import RunsAlone
 from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameter, HyperParameters
 from paceline.compat.keras_tuner.engine.hyperparameters.conversion import to_paceline
-from paceline.compat.keras_tuner.engine.own_state import StateRead, changed
+from paceline.compat.keras_tuner.engine.own_state import StateRead, changed, reads_changed
 from paceline.space import Hyperparameter
 
 _LOOP = ("batch_size", "epochs")
@@ -84,33 +84,39 @@ class HyperModelStandIn:
         return self._recorder.take(args, kwargs)
 
 
-class _Asked(int):
-    """A whole number that is the value of a hyperparameter, and knows whether it was used.
+class _Used(Exception):
+    """Something else was done with the value of a hyperparameter than to pass it on."""
 
-    Comparing it and computing with it are uses, passing it on is not.
+
+class _Asked:
+    """In place of a whole number that is the value of a hyperparameter.
+
+    It can be passed on. All else raises `_Used`, and is noted, as that may be caught.
     """
 
-    name: str
-    is_used: bool = False
+    __class__ = int  # type: ignore[assignment]  # to `isinstance`
 
+    def __init__(self, name: str) -> None:
+        self.name, self.is_used = name, False
 
-def _used(operation: str) -> Any:
-    plain = getattr(int, operation)
+    def __getattr__(self, name: str) -> Any:
+        raise self.used()
 
-    def use(self: _Asked, *others: Any) -> Any:
+    def used(self) -> _Used:
+        """Notes a use."""
         self.is_used = True
-        return plain(self, *others)
-
-    return use
+        return _Used(f"it computes with the hyperparameter {self.name!r}")
 
 
-for _operation in (
-    *("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__bool__"),
-    *("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__neg__", "__abs__"),
-    *("__floordiv__", "__rfloordiv__", "__truediv__", "__rtruediv__", "__mod__", "__rmod__"),
-    *("__pow__", "__rpow__", "__divmod__", "__int__", "__float__", "__index__"),
-):
-    setattr(_Asked, _operation, _used(_operation))
+def _use(self: _Asked, *_: Any) -> Any:
+    raise self.used()
+
+
+_COMPARING = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__"}
+_SHOWING = {"__str__", "__repr__", "__format__"}
+for _operation in {*dir(int)} - {*dir(object)} | _COMPARING | _SHOWING:
+    if _operation.startswith("__"):  # others are found by `__getattr__`
+        setattr(_Asked, _operation, _use)
 
 
 class _Watched(dict[str, Any]):
@@ -177,10 +183,8 @@ class _Marking(HyperParameters):
     def _marked(self, name: str, value: Any) -> Any:
         if type(value) is not int:
             return value
-        marked = _Asked(value)
-        marked.name = name
-        self.marked.append(marked)
-        return marked
+        self.marked.append(_Asked(name))
+        return self.marked[-1]
 
 
 Build = Callable[[HyperParameters], Any]
@@ -205,13 +209,11 @@ def own_arguments(what: str, run: Method, known: HyperParameters) -> OwnArgument
     before = list(hp.space)
     names = frozenset(one.name for one in before)
     args, kwargs = _call(what, run, hp, names)
-    if used := [one.name for one in hp.marked if one.is_used]:
-        raise RunsAlone(f"{what} computes with the hyperparameter {used[0]!r}")
     other = _Marking.with_values(before, {one.name: _another(one) for one in hp.space})
     args_again, kwargs_again = _call(what, run, other, names)
     passed: dict[Any, Any] = {**dict(enumerate(args)), **kwargs}
     again: dict[Any, Any] = {**dict(enumerate(args_again)), **kwargs_again}
-    loop = {key: value for key, value in kwargs.items() if isinstance(value, _Asked)}
+    loop = {key: value for key, value in kwargs.items() if type(value) is _Asked}
     for key in passed.keys() | again.keys():
         if key not in loop and not _same(passed.get(key), again.get(key)):
             raise RunsAlone(f"{what} computes {key} from hyperparameters")
@@ -251,7 +253,7 @@ def check_state(what: str, state: StateRead, build: Build, known: HyperParameter
     except Exception as error:
         raise RunsAlone(f"build(hp) raises {type(error).__name__}: {error}") from None
     if name := changed(before, state.now()):
-        raise RunsAlone(f"{what} reads {name}, which build(hp) changes")
+        raise RunsAlone(reads_changed(what, name))
 
 
 def _another(one: HyperParameter) -> Any:
@@ -266,22 +268,30 @@ def _call(what: str, run: Method, hp: _Marking, names: frozenset[str]) -> Call:
     try:
         returned = run(hp, recorder)
     except Exception as error:  # it may do anything with the stand-ins
+        _check_used(what, hp, values)
         reason = f"{type(error).__name__}: {error}"
         raise RunsAlone(f"{what} does more than pass arguments to fit ({reason})") from None
+    _check_used(what, hp, values)
     if len(recorder.calls) != 1:
         raise RunsAlone(f"{what} trains {len(recorder.calls)} times")
     if returned is not recorder.trained and returned is not None and returned != [recorder.trained]:
         raise RunsAlone(f"{what} returns something else than what fit returns")
+    return recorder.calls[0]
+
+
+def _check_used(what: str, hp: _Marking, values: _Watched) -> None:
+    """Refuses a method that looks up what ``build`` defines, or computes with what is its own."""
     if values.read or hp.values is not values:
         raise RunsAlone(f"{what} looks up {values.read[0] if values.read else 'values'!r} of build")
-    return recorder.calls[0]
+    if used := [one.name for one in hp.marked if one.is_used]:
+        raise RunsAlone(f"{what} computes with the hyperparameter {used[0]!r}")
 
 
 def _same(one: Any, other: Any) -> bool:
     """Whether two arguments are the same; lists and callbacks are, if their parts are."""
     if one is other:
         return True
-    if type(one) is not type(other):
+    if type(one) is not type(other) or type(one) is _Asked:
         return False
     if isinstance(one, int | float | str):
         return bool(one == other)

@@ -6,13 +6,17 @@ by ``build`` or by the method itself.
 """
 
 import inspect
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
+
+from paceline.compat.keras_tuner.engine.alone import RunsAlone
 
 _DEPTH = 4  # of containers and attributes that are compared
 _MOST_ITEMS = 10_000  # of a container that are compared; of a larger one only its length
@@ -94,6 +98,61 @@ class StateRead:
             return [(key, self._frozen(one, depth - 1)) for key, one in pairs]
         own = ((name, self._frozen(one, depth - 1)) for name, one in self._attributes(value))
         return _Same(value), dict(own)
+
+
+class UnchangedState:
+    """What methods of the user read is compared after each build of a search.
+
+    Attributes:
+        difference: why the trials that are left cannot train together; None while nothing differs.
+    """
+
+    def __init__(self) -> None:
+        self._states: dict[str, StateRead] = {}
+        self._before: dict[str, dict[str, Any]] = {}
+        self._lock = threading.RLock()
+        self.difference: RunsAlone | None = None
+
+    @property
+    def has_states(self) -> bool:
+        """Whether there is such a method."""
+        return bool(self._states)
+
+    def add(self, what: str, state: StateRead) -> None:
+        """Adds a method of this name, of which ``build`` was called before."""
+        self._states[what] = state
+
+    @contextmanager
+    def compared(self) -> Iterator[None]:
+        """Builds in this block are compared with what is there when it begins."""
+        self._before = {what: state.now() for what, state in self._states.items()}
+        try:
+            yield
+        finally:
+            self._before = {}
+
+    @contextmanager
+    def of_build(self) -> Iterator[None]:
+        """One build, and no other one meanwhile, since each may leave another state.
+
+        Raises:
+            RunsAlone: it has left another state than the builds before the search.
+        """
+        if not self._before:
+            yield
+            return
+        with self._lock:
+            yield
+            for what, before in self._before.items():
+                if name := changed(before, self._states[what].now()):
+                    found = RunsAlone(reads_changed(what, name))
+                    self.difference = self.difference or found
+                    raise found
+
+
+def reads_changed(what: str, name: str) -> str:
+    """Why trials do not train together whose ``build`` changes what a method reads."""
+    return f"{what} reads {name}, which build(hp) changes"
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,11 @@
 """A search whose trials train together: as a call of `paceline.tune`."""
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
 from paceline.api import tune
+from paceline.callbacks import Callback
 from paceline.compat.keras_tuner.engine import callbacks
 from paceline.compat.keras_tuner.engine.alone import RunsAlone
 from paceline.compat.keras_tuner.engine.batches import read_arguments, stream_options
@@ -23,12 +25,13 @@ from paceline.compat.keras_tuner.engine.own_fit import (
     own_arguments,
 )
 from paceline.compat.keras_tuner.engine.own_source import effect_of
-from paceline.compat.keras_tuner.engine.own_state import StateRead, changed
+from paceline.compat.keras_tuner.engine.own_state import StateRead, UnchangedState, changed
 from paceline.compat.keras_tuner.engine.project import trained_alone
 from paceline.compat.keras_tuner.engine.rows import row_options
 from paceline.compat.keras_tuner.errors import TooManyFailures
-from paceline.core import AllTrialsFailed, InvalidInput, StudyInterrupted, StudyMismatch
+from paceline.core import AllTrialsFailed, InvalidInput, StudyInterrupted, StudyMismatch, Trial
 from paceline.report import Study
+from paceline.study.hooks.view import StudyView
 
 _HOOKS = (
     "on_epoch_begin",
@@ -50,6 +53,15 @@ _HOOKS = (
 )
 """Methods of a tuner that are called for each trial, if it trains alone."""
 
+_AS_BEFORE = (
+    "callbacks",
+    "steps_per_epoch",
+    "validation_steps",
+    "validation_batch_size",
+    "class_weight",
+)
+"""Settings that `paceline.tune` takes from a study that exists, unless they are given."""
+
 _CONSECUTIVE = 3  # the default of max_consecutive_failed_trials
 _ALL = 1_000_000
 """So many networks are kept where no number of trials is given, as in a grid."""
@@ -67,6 +79,7 @@ def arguments_of(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> d
         InvalidInput: an argument that cannot be honoured in any way.
     """
     oracle = tuner.oracle
+    tuner._reads = UnchangedState()
     _check_tuner(tuner)
     own = _own_arguments(tuner, args, kwargs)
     given = FitArguments.of(own.args, own.kwargs, oracle.objective.name)
@@ -94,7 +107,10 @@ def arguments_of(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> d
         "callbacks": _callbacks(tuner, given, is_halving),
         **loop,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    found = {name: value for name, value in found.items() if value is not None}
+    if tuner._study is not None and not tuner._to_clear:
+        _check_given_again(tuner._study, found)
+    return found
 
 
 def search_together(tuner: Any, arguments: dict[str, Any]) -> Study:
@@ -106,7 +122,8 @@ def search_together(tuner: Any, arguments: dict[str, Any]) -> Study:
         TooManyFailures: the first trials all failed.
     """
     try:
-        return tune(tuner._build_together, study=tuner.project_dir, **arguments)
+        with tuner._reads.compared():
+            return tune(tuner._build_together, study=tuner.project_dir, **arguments)
     except StudyInterrupted:
         raise StudyInterrupted(
             f"Stopped; everything measured is kept in {tuner.project_dir}. Run the script again: "
@@ -142,7 +159,57 @@ def _callbacks(tuner: Any, given: FitArguments, is_halving: bool) -> list[Any] |
     found = callbacks.of_search(given.callbacks, tuner.oracle.objective, is_halving, patience) or []
     if any(argument != name for argument, name in tuner._names.items()):
         found.append(KeepsNames(tuner._names))
+    if tuner._reads.has_states:
+        found.append(StopsWhereRead(tuner._reads))
     return found or None
+
+
+def _check_given_again(study: Study, found: Mapping[str, Any]) -> None:
+    """Checks that what a project was begun with is given again.
+
+    `paceline.tune` would take it from the study; here what is not given has its default, as in
+    ``fit``.
+
+    Raises:
+        StudyMismatch: something is missing.
+    """
+    import keras
+
+    from paceline.train.callback_text import texts_of
+
+    own = found.get("callbacks", ())
+    of_keras = [one for one in own if isinstance(one, keras.callbacks.Callback)]
+    given = {**found, "callbacks": texts_of(of_keras)}
+    for name in _AS_BEFORE:
+        known = getattr(study.settings.training, name)
+        if known and not given.get(name):
+            shown = ", ".join(known) if name == "callbacks" else known
+            raise StudyMismatch(
+                f"{name} is not given", expected=f"{shown}, as in {study.directory}"
+            )
+
+
+class StopsWhereRead(Callback):
+    """Stops a search when a build has changed what a method of the user reads.
+
+    Args:
+        reads: compares it.
+    """
+
+    def __init__(self, reads: UnchangedState) -> None:
+        self._reads = reads
+
+    def on_study_begin(self, study: StudyView) -> None:
+        """The first builds may have shown it."""
+        self._stop(study)
+
+    def on_trial_end(self, study: StudyView, trial: Trial) -> None:  # noqa: ARG002
+        """The trial with that build has failed."""
+        self._stop(study)
+
+    def _stop(self, study: StudyView) -> None:
+        if self._reads.difference is not None:
+            study.stop(self._reads.difference.reason)
 
 
 def _check_tuner(tuner: Any) -> None:
@@ -222,6 +289,7 @@ def _tried(tuner: Any, owner: Any, name: str, run: Method, known: HyperParameter
     if part := changed(before, state.now()):
         raise RunsAlone(f"{what} changes {part}")
     check_state(what, state, tuner.hypermodel.build, known)
+    tuner._reads.add(what, state)
     return found
 
 

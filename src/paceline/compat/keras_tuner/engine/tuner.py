@@ -12,7 +12,8 @@ from paceline.compat.keras_tuner.engine.alone import RunsAlone
 from paceline.compat.keras_tuner.engine.backend import say_backend
 from paceline.compat.keras_tuner.engine.base_tuner import BaseTuner
 from paceline.compat.keras_tuner.engine.compiling import check_model, compile_again
-from paceline.compat.keras_tuner.engine.going_on import go_on_alone, set_aside
+from paceline.compat.keras_tuner.engine.fit_arguments import check_has_data
+from paceline.compat.keras_tuner.engine.going_on import go_on_alone, repeat_alone, set_aside
 from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameter, HyperParameters
 from paceline.compat.keras_tuner.engine.hyperparameters.in_search import (
     Entries,
@@ -20,9 +21,10 @@ from paceline.compat.keras_tuner.engine.hyperparameters.in_search import (
 )
 from paceline.compat.keras_tuner.engine.loop_names import load_names
 from paceline.compat.keras_tuner.engine.measured import take_over
-from paceline.compat.keras_tuner.engine.options import warn_once
+from paceline.compat.keras_tuner.engine.options import warn_once, warn_unused
 from paceline.compat.keras_tuner.engine.overriding import is_overridden
 from paceline.compat.keras_tuner.engine.own_fit import Recorder
+from paceline.compat.keras_tuner.engine.own_state import UnchangedState
 from paceline.compat.keras_tuner.engine.project import (
     check_same_search,
     is_finished,
@@ -37,6 +39,7 @@ from paceline.compat.keras_tuner.engine.trial import Trial
 from paceline.compat.keras_tuner.engine.tuner_utils import validate_trial_results
 from paceline.compat.keras_tuner.errors import FailedTrialError, FatalValueError
 from paceline.core import (
+    AllTrialsFailed,
     InvalidInput,
     PacelineError,
     StudyInterrupted,
@@ -49,11 +52,6 @@ from paceline.report import Study
 from paceline.space import HyperParameters as Definitions
 from paceline.store import has_study
 
-_UNUSED = {
-    "distribution_strategy": "Paceline uses all devices of this machine by itself.",
-    "logger": "tuner.study has everything that was measured.",
-    "tuner_id": "Paceline needs no name for a tuner.",
-}
 _OLD = ("workers", "use_multiprocessing", "max_queue_size")
 """Arguments of ``fit`` that Keras 3 no longer has."""
 
@@ -98,13 +96,7 @@ class Tuner(BaseTuner):
                 expected="a function build(hp) or a HyperModel, unless run_trial is your own",
             )
         say_backend()
-        for name, value in (
-            ("distribution_strategy", distribution_strategy),
-            ("tuner_id", tuner_id),
-        ):
-            if value is not None:
-                about = f"{name} has no effect in {type(self).__name__}. {_UNUSED[name]}"
-                warn_once(name, about)
+        warn_unused(self, distribution_strategy=distribution_strategy, tuner_id=tuner_id)
         self.max_model_size = max_model_size
         self.optimizer, self.loss, self.metrics = optimizer, loss, metrics
         self.distribution_strategy = distribution_strategy
@@ -116,6 +108,7 @@ class Tuner(BaseTuner):
         self._failure: FailedTrialError | None = None
         self._lock = threading.Lock()  # models may be built in other threads
         self._searched = False
+        self._reads = UnchangedState()
         self._names: dict[str, str] = {}  # of hyperparameters of the training loop, by argument
         super().__init__(
             oracle, hypermodel, directory, project_name, overwrite, logger=logger, **kwargs
@@ -131,9 +124,10 @@ class Tuner(BaseTuner):
         with other data or arguments goes on with these, its trials one by one.
 
         Raises:
-            InvalidInput: an argument that cannot be honoured; nothing has been written then.
+            InvalidInput: an argument that cannot be honoured, or no data; nothing has been written
+                then.
             StudyMismatch: the project is of another space, or one of Hyperband that has not
-                finished and was begun with other data or arguments.
+                finished and has other brackets.
             AllTrialsFailed: the first trials all failed.
         """
         for name in _OLD:
@@ -157,15 +151,26 @@ class Tuner(BaseTuner):
         try:
             arguments = arguments_of(self, fit_args, fit_kwargs)
         except RunsAlone as reason:
+            check_has_data(self, fit_args, fit_kwargs)
             self._check_alone()
             if not self._to_clear:
                 set_aside(self._path)
             warn_once(f"alone: {reason}", reason.message)
             super().search(*fit_args, **fit_kwargs)
             return
+        self._search_together(arguments)
+        if self._reads.difference is not None:
+            repeat_alone(self, self._reads.difference)
+            super().search(*fit_args, **fit_kwargs)
+
+    def _search_together(self, arguments: dict[str, Any]) -> None:
         with replaced(self._path) if self._to_clear else nullcontext():
             try:
                 study = search_together(self, arguments)
+            except (InvalidInput, AllTrialsFailed):
+                if self._reads.difference is None:
+                    raise
+                return  # it may have failed for that reason
             finally:
                 if has_study(self._path):  # what has begun is continued
                     self._to_clear = False
@@ -229,22 +234,25 @@ class Tuner(BaseTuner):
         )
         hp = SearchedHyperParameters(definitions, entries)
         try:
-            return check_model(self._build_hypermodel(hp), self.max_model_size)
+            with self._reads.of_build():
+                return check_model(self._build_hypermodel(hp), self.max_model_size)
         except FailedTrialError as error:
             self._failure = error
             raise
 
     def _builds_as_before(self) -> bool:
-        """Whether ``build(hp)`` asks for the hyperparameters that the best trial has."""
-        if self._study is None or self._study.record.best is None:
+        """Whether ``build(hp)`` asks for the hyperparameters that a trial of the project has."""
+        if self._study is None:
             return False
-        best = self._study.best
-        hp = Definitions(self.study.space, best.config)
+        known = next((one for one in self._study.trials if one.measurements), None)
+        if known is None:
+            return True
+        hp = Definitions(self.study.space, known.config)
         try:
             self._build_together(hp)
         except Exception:  # what differs is the error to show
             return False
-        return not hp.joined and best.config.keys() <= {*hp.used, "batch_size", "epochs"}
+        return not hp.joined and known.config.keys() <= {*hp.used, "batch_size", "epochs"}
 
     def _found(self, one: HyperParameter) -> None:
         """Adds a hyperparameter that a build has asked for to the space of the oracle."""

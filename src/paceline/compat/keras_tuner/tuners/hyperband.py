@@ -155,6 +155,41 @@ class HyperbandOracle(Oracle):
     def _get_num_brackets(self) -> int:
         return whole_log(self.max_epochs, self.factor) + 1
 
+    # -- trials that have trained together, of which one has several rounds
+
+    def _continue_trials(self) -> None:
+        """Puts each trial into the rounds of its bracket that it has trained."""
+        super()._continue_trials()
+        brackets: dict[Any, list[Trial]] = {}
+        for number, trial in enumerate(self.trials.values()):
+            group = self._sizes.group(number, self.max_epochs)
+            brackets.setdefault(group, []).append(trial)
+        self._brackets = []
+        for group, trials in brackets.items():
+            self._current_iteration = group.first // self._sizes.num_trials(self.max_epochs)
+            self._current_bracket = group.halvings
+            self._start_new_bracket()
+            for trial in trials:
+                last = trial.hyperparameters.values["tuner/round"]
+                for round_, known in enumerate(self._brackets[-1]["rounds"][: last + 1]):
+                    past = trial.trial_id if round_ else None
+                    known.append({"past_id": past, "id": trial.trial_id})
+        if not self._brackets:
+            self._start_new_bracket()
+
+    def _has_brackets_of(self, study: Any) -> bool:
+        had = KerasTunerHyperband.from_json(study.settings.search.schedule)
+        return had == self._sizes and study.settings.training.epochs == self.max_epochs
+
+    def _has_ended_round(self, trial: Trial) -> bool:
+        epochs = 0 if trial.measured is None else len(trial.measured.measurements)
+        return bool(epochs == trial.hyperparameters.values["tuner/epochs"])
+
+    def _from_start(self, trial: Trial) -> Trial:
+        found = super()._from_start(trial)
+        found.hyperparameters.values["tuner/initial_epoch"] = 0
+        return found
+
     def get_state(self) -> dict[str, Any]:
         """As JSON types."""
         return {
