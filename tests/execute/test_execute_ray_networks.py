@@ -306,13 +306,14 @@ def test_programs_travel_between_machines_of_one_type(
     for engine in (first, second):
         shared.join(engine, "x86", engine.directory.place)
     shared.join(other, "arm", other.directory.place)
-    new = first.compiles("one-cache", "two-cache", "one-atime", "three-cache.tmp")
-    assert set(new) == {"one-cache", "two-cache"}
+    names = ("one-cache", "two.paceline.json")
+    new = first.compiles(*names, "one-atime", "three-cache.tmp", "four.paceline.json.12-34")
+    assert set(new) == set(names)
     shared.add(first, new)
-    assert second.programs == {"one-cache": b"one-cache", "two-cache": b"two-cache"}
+    assert second.programs == {name: name.encode() for name in names}
     assert second.compiles("three-cache").keys() == {"three-cache"}  # none goes back
     shared.join(third, "x86", third.directory.place)  # a machine that joins gets all
-    assert third.programs == {"one-cache": b"one-cache", "two-cache": b"two-cache"}
+    assert third.programs == {name: name.encode() for name in names}
     assert other.programs == {}
     shared.leave(second)
     shared.add(first, first.compiles("four-cache"))

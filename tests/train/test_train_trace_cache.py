@@ -15,6 +15,7 @@ from tests.marking import first_of
 from tests.train.kinds import EVEN, SIZE, TABLE, Row
 
 from paceline.train.array_feed import ArrayFeed, TrainingData
+from paceline.train.cache_files import prune
 from paceline.train.example_files import ExampleFiles, KeptStructure
 from paceline.train.isolation import GlobalState
 from paceline.train.known_constants import Example
@@ -282,7 +283,7 @@ def test_a_directory_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
 
 def test_the_least_recently_used_files_are_removed(tmp_path: Path) -> None:
     files = ExampleFiles(tmp_path)
-    files.prune(2)  # there is no directory yet
+    prune(tmp_path, 2)  # there is no directory yet
     example = Example(np.array([0.5]), np.array([0.5, np.nan]))
     kept_structure = KeptStructure("program", ("rate",), [example], follows_sizes=True)
     for time, name in enumerate("abc"):
@@ -291,7 +292,7 @@ def test_the_least_recently_used_files_are_removed(tmp_path: Path) -> None:
             if path.stat().st_mtime > 1e6:
                 os.utime(path, (time, time))
     assert files.read("a", "program", ("rate",))  # used just now
-    files.prune(2)
+    prune(tmp_path, 2)
     found = {name: files.read(name, "program", ("rate",)) for name in "abc"}
     assert [name for name, one in found.items() if one is not None] == ["a", "c"]
     assert found["a"] is not None

@@ -1,7 +1,8 @@
 """A program for arrays on the device: a whole epoch is compiled for a number of lanes."""
 
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,9 +17,14 @@ from paceline.train.compilation_count import count_compilations
 from paceline.train.compile_level import compile_options
 from paceline.train.cost_estimate import has_low_precision, num_equations
 from paceline.train.internals import compile_with
+from paceline.train.jax_cache import recorded_keys
+from paceline.train.kept_executables import KeptExecutables
 from paceline.train.program import BaseProgram, CompiledProgram
+from paceline.train.program_digest import program_digest
 from paceline.train.sharding import lane_sharding, shard_lanes, stacked_spec
 from paceline.train.traced_model import END
+
+_LOG = logging.getLogger("paceline.train")
 
 # Networks that a program is expected to train, however many lanes it has. Not their actual number:
 # with that, another study would compile the program again at another level.
@@ -124,41 +130,77 @@ class ArrayProgram(BaseProgram):
     def compile(self, num_lanes: int, mesh: Mesh | None) -> "CompiledArrayProgram":
         """Compiles `train` and `finish` for a number of lanes, distributed over a mesh.
 
-        Both at the same time, so that training waits for the longer one only.
+        What was compiled for the same on one device is read from the disk.
         """
         started = time.perf_counter()
+        options = self._options(num_lanes)
+        kept = None if mesh is not None else self._kept(num_lanes, options)
+        functions, from_scratch = None if kept is None else kept.read(self._outputs), 0
+        if functions is None:
+            compiled = self._compile(num_lanes, mesh, options)
+            functions = [one.function for one in compiled]
+            from_scratch = sum(one.from_scratch for one in compiled)
+            entries = [one.entry for one in compiled]
+            if kept is not None and all(entries):
+                kept.write(entries)
+        seconds = time.perf_counter() - started
+        return CompiledArrayProgram(self, num_lanes, seconds, from_scratch, *functions)
+
+    def _options(self, num_lanes: int) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """The options of XLA for `train` and for `finish`."""
+        feed = self.feed
+        num_tests = feed.num_validation // feed.sizes.get("test", 1)
+        return (
+            self.compile_options({"train": feed.num_steps}, num_lanes),
+            self.compile_options({"train_rest": 1, "test": num_tests, "test_rest": 1}, num_lanes),
+        )
+
+    def _kept(self, num_lanes: int, options: object) -> KeptExecutables | None:
+        """What the disk has of this program; None if it is not kept there."""
+        try:
+            key = program_digest(self, num_lanes, options)
+        except Exception:  # optional: the program can be compiled without
+            _LOG.warning("a program has no key for the disk", exc_info=True)
+            return None
+        return KeptExecutables.of(key) if key else None
+
+    @property
+    def _outputs(self) -> tuple[Any, Any]:
+        """Trees of the structure of what `train` and `finish` return."""
+        leaves, parts = [0] * self.traced.layout.num_leaves, self.traced.parts
+        return (leaves, [0] * len(parts["train"].log_names)), (
+            leaves,
+            dict.fromkeys(self.traced.log_names, 0),
+        )
+
+    def _compile(
+        self, num_lanes: int, mesh: Mesh | None, options: Sequence[Mapping[str, Any]]
+    ) -> "tuple[_Compiled, _Compiled]":
+        """Lowers and compiles both functions, at the same time.
+
+        So training waits for the longer one only: XLA compiles most of a function in one thread.
+        """
         lanes = [stacked_spec(leaf, num_lanes, mesh) for leaf in self.lane_leaves]
         rows = self.constants(self.traced).items()
         constants = {name: stacked_spec(row, num_lanes, mesh) for name, row in rows}
-        data = self.feed.data
-        order = _row_spec(num_lanes, self.feed.num_train, mesh)
-        is_pooled = isinstance(data, PooledData)
-        held_out = _row_spec(num_lanes, self.feed.num_validation, mesh) if is_pooled else None
-        index = jax.ShapeDtypeStruct((), jnp.int32)
         feed = self.feed
-        # XLA compiles most of a function in one thread
+        data = feed.data
+        order = _row_spec(num_lanes, feed.num_train, mesh)
+        is_pooled = isinstance(data, PooledData)
+        held_out = _row_spec(num_lanes, feed.num_validation, mesh) if is_pooled else None
+        index = jax.ShapeDtypeStruct((), jnp.int32)
+        logs = [stacked_spec(aval, num_lanes, mesh) for aval in self._log_avals("train")]
         with ThreadPoolExecutor(1, "paceline-compile") as other:
             has_lanes: tuple[bool, ...] = (True, True, False, True, False, False)
-            train = jax.jit(shard_lanes(self.train, mesh, has_lanes), donate_argnums=0)
+            train = _jit(shard_lanes(self.train, mesh, has_lanes))
             lowered = train.lower(lanes, constants, data.leaves[0], order, index, index)
-            logs = jax.tree.map(
-                lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=lane_sharding(mesh)),
-                lowered.out_info[1],
-            )
-            times = {"train": feed.num_steps}
-            pending = other.submit(_compiled, lowered, self.compile_options(times, num_lanes))
+            pending = other.submit(_compiled, lowered, options[0])
             has_lanes = (True, True, False, True, True, True, True)
-            finish = jax.jit(shard_lanes(self.finish, mesh, has_lanes), donate_argnums=0)
+            finish = _jit(shard_lanes(self.finish, mesh, has_lanes))
             fresh = lanes[self.traced.layout.num_kept :]
             lowered = finish.lower(lanes, constants, data.leaves, order, held_out, logs, fresh)
-            num_tests = feed.num_validation // feed.sizes.get("test", 1)
-            times = {"train_rest": 1, "test": num_tests, "test_rest": 1}
-            parts = _compiled(lowered, self.compile_options(times, num_lanes)), pending.result()
-        (compiled_finish, *new), (compiled_train, *more) = parts
-        seconds = time.perf_counter() - started
-        return CompiledArrayProgram(
-            self, num_lanes, seconds, sum(new + more), compiled_train, compiled_finish
-        )
+            second = _compiled(lowered, options[1])
+            return pending.result(), second
 
     def compile_options(self, times: Mapping[str, int], num_lanes: int) -> Mapping[str, Any]:
         """The options of XLA for a function that runs each part so many times in an epoch."""
@@ -214,18 +256,39 @@ class ArrayProgram(BaseProgram):
 
     def _zero_logs(self, name: str, num_lanes: int) -> list[Any]:
         """Initial logs of a loop, each ``(num_lanes, ...)``."""
-        outputs = self.traced.parts[name].code.body.jaxpr.outvars[self.traced.layout.num_leaves :]
-        avals: list[Any] = [output.aval for output in outputs]
+        avals = self._log_avals(name)
         return [jnp.zeros((num_lanes, *aval.shape), aval.dtype) for aval in avals]
 
+    def _log_avals(self, name: str) -> list[Any]:
+        """The types of the logs of a part, of one lane."""
+        outputs = self.traced.parts[name].code.body.jaxpr.outvars[self.traced.layout.num_leaves :]
+        return [output.aval for output in outputs]
 
-def _compiled(
-    lowered: jax.stages.Lowered, options: Mapping[str, Any]
-) -> tuple[jax.stages.Compiled, int]:
-    """A compiled function, and how many were not in the cache on disk: 1 or 0."""
-    with count_compilations() as count:
+
+def _jit(function: Callable[..., Any]) -> Any:
+    """To be compiled, with the memory of the lanes used again; all arguments are passed to it."""
+    return jax.jit(function, donate_argnums=0, keep_unused=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A compiled function.
+
+    Attributes:
+        function: the function.
+        from_scratch: how many were not in the cache on disk: 1 or 0.
+        entry: its key there; empty if it is not there.
+    """
+
+    function: jax.stages.Compiled
+    from_scratch: int
+    entry: str
+
+
+def _compiled(lowered: jax.stages.Lowered, options: Mapping[str, Any]) -> _Compiled:
+    with count_compilations() as count, recorded_keys() as keys:
         compiled = compile_with(lowered, options)
-    return compiled, count.compilations - count.hits
+    return _Compiled(compiled, count.compilations - count.hits, keys[-1] if keys else "")
 
 
 def _row_spec(num_lanes: int, count: int, mesh: Mesh | None) -> jax.ShapeDtypeStruct:

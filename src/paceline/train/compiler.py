@@ -7,6 +7,7 @@ import jax
 from jax.sharding import Mesh
 
 from paceline.train.disk_cache import use_disk_cache
+from paceline.train.kept_executables import prune_executables
 from paceline.train.program import Compilable
 from paceline.train.sharding import lane_mesh
 
@@ -23,6 +24,7 @@ class Compiler:
 
     def __init__(self, devices: list[jax.Device] | None = None, num_threads: int = 1) -> None:
         use_disk_cache()
+        prune_executables()
         self.devices = devices or jax.local_devices()
         self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="paceline-compile")
         self._futures: dict[tuple[Compilable[Any], int], Future[Any]] = {}

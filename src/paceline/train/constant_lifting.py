@@ -12,6 +12,8 @@ one.
 """
 
 import hashlib
+import re
+import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -55,6 +57,9 @@ _SIZE_PARAMETERS: Mapping[str, frozenset[str]] = {
 # each step, while a constant is shared by all lanes. Few networks have more than a mebibyte of
 # weights; a network with larger arrays gets a program of its own.
 _MAX_ARRAY_BYTES = 2**20
+
+_ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
+_PROCESS = secrets.token_hex(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +183,7 @@ class _ConstantLifter:
     ) -> LiftedEquation:
         """Numbers the constants of an equation, and adds the rest of it to the hashes."""
         name = equation.primitive.name
-        inner = list(_inner_jaxprs(equation.params))
+        inner = list(inner_jaxprs(equation.params))
         enters = (name in INLINED and len(inner) == 1) or name in _LOOPS
         params = [] if enters and name in INLINED else _params_text(equation.params, enters)
         sizes = _SIZE_PARAMETERS.get(name, frozenset())
@@ -296,7 +301,8 @@ def _dtype(atom: Any) -> Any:
     return atom.aval.dtype
 
 
-def _inner_jaxprs(params: Mapping[str, Any]) -> list[tuple[Jaxpr, Sequence[Any]]]:
+def inner_jaxprs(params: Mapping[str, Any]) -> list[tuple[Jaxpr, Sequence[Any]]]:
+    """The jaxprs among the parameters of an equation, with the values of their constants."""
     found: list[tuple[Jaxpr, Sequence[Any]]] = []
     for _, value in sorted(params.items()):
         for item in value if isinstance(value, tuple | list) else (value,):
@@ -329,4 +335,6 @@ def _text(value: Any) -> str:
     name = getattr(value, "__qualname__", None)
     if name and getattr(sys.modules.get(value.__module__), name, None) is value:
         return f"{value.__module__}.{name}"  # the same in each process; str() has the address
-    return str(value)
+    text = str(value)
+    # an address says nothing of what lies there in another process
+    return f"{text} in {_PROCESS}" if _ADDRESS.search(text) else text

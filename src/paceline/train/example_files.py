@@ -10,7 +10,6 @@ Paceline. It is JSON; floats are written as their bytes, in hexadecimal.
 """
 
 import contextlib
-import functools
 import hashlib
 import json
 import os
@@ -19,13 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import jax
-import jaxlib
-import keras
 import numpy as np
 
-from paceline.train.cache_files import cache_directory, write_text
+from paceline.train.cache_files import cache_directory, prune, write_text
 from paceline.train.disk_cache import processor
+from paceline.train.environment import environment
 from paceline.train.known_constants import Example, Floats
 
 _MAX_FILES = 1000  # of a few kilobytes each
@@ -65,7 +62,7 @@ class ExampleFiles:
     def of_machine(cls) -> Self:
         """Those in the user's cache directory; removes the least recently used of too many."""
         files = cls(cache_directory() / "structures" / processor())
-        files.prune(_MAX_FILES)
+        prune(files.directory, _MAX_FILES)
         return files
 
     def read(
@@ -114,35 +111,10 @@ class ExampleFiles:
             else:
                 path.unlink(missing_ok=True)
 
-    def prune(self, max_files: int) -> None:
-        """Removes the least recently used files, so that at most ``max_files`` remain."""
-        with contextlib.suppress(OSError):
-            paths = sorted(self.directory.iterdir(), key=lambda path: path.stat().st_mtime)
-            for path in paths[: max(0, len(paths) - max_files)]:
-                path.unlink(missing_ok=True)
-
     def _path(self, structure: Hashable) -> Path:
-        text = repr((_environment(), structure))
+        text = repr((environment(), structure))
         return self.directory / f"{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}.json"
 
 
 def _floats(text: str) -> Floats:
     return np.frombuffer(bytes.fromhex(text), "<f8").astype(np.float64)
-
-
-def _environment() -> tuple[str, ...]:
-    """The settings on which steps depend, besides a model and its batches."""
-    device = jax.local_devices()[0]
-    options = (jax.config.jax_enable_x64, jax.config.jax_threefry_partitionable)  # type: ignore[attr-defined]
-    versions = [module.__version__ for module in (jax, jaxlib, keras, np)]
-    kind = (device.platform, device.device_kind, processor(), *map(str, options))
-    return (*versions, *kind, keras.backend.backend(), _sources())
-
-
-@functools.cache
-def _sources() -> str:
-    """A hash of the sources of this package: constants depend on how steps are traced."""
-    digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""The private names of Keras and JAX, each with its reason. No other module may use any.
+"""The private names of Keras and JAX, each with its reason. Only `jax_cache` uses others.
 
 - ``Model._symbolic_build``: metrics and losses create their variables on first use, which must
   happen before a trace. Without it a model needs ``fit``.

@@ -9,6 +9,7 @@ from typing import Any, Self
 import jax
 import numpy as np
 
+from paceline.train.constant_lifting import lift_constants
 from paceline.train.internals import ClosedJaxpr
 from paceline.train.lifted_evaluation import OverrideLookup
 from paceline.train.merging.cost import num_values, peak_bytes
@@ -169,6 +170,16 @@ class MergedLanes(BaseProgram):
 
         specs = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in self.lane_leaves]
         return jax.make_jaxpr(step)(*specs, constants, *batch)
+
+    def part_digest(self, name: str) -> str:
+        """A hash of what is compiled for a part, in the sizes of the program.
+
+        The steps of the first network have its own sizes, so the part is traced for a lane.
+        """
+        code = lift_constants(self._trace(name))
+        structure = self.traced.parts[name].code.structure
+        text = f"{structure} {code.digest} {code.constants.tobytes().hex()} {code.arrays_hash}"
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def peak_bytes(self, name: str) -> int:
         """Bytes of intermediate values of a part, in the sizes of the program."""

@@ -5,6 +5,7 @@ that differ only in such constants (learning rate, dropout, L2, class weights, .
 trains in a *lane* of a cohort, with its own constants, and all lanes are one `vmap`.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -178,6 +179,16 @@ class BaseProgram:
         outs = evaluate(body, args, floats, self.overrides, arrays)
         count = self.traced.layout.num_leaves
         return outs[:count], outs[count:]
+
+    def part_digest(self, name: str) -> str:
+        """A hash of what is compiled for a part: its equations, and the constants not lifted."""
+        code, lifted = self.traced.parts[name].code, self.lifted
+        floats, numbers = code.constants.copy(), lifted.floats[name]
+        floats[list(numbers)] = 0.0
+        arrays = [one for i, one in enumerate(code.arrays) if i not in lifted.arrays[name]]
+        values = [floats.tobytes(), *((one.shape, one.tobytes()) for one in arrays)]
+        text = repr((code.digest, numbers, lifted.arrays[name], values))
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     @property
     def constant_bytes(self) -> int:

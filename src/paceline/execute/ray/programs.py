@@ -61,8 +61,8 @@ class ProgramDirectory:
 
 
 def _is_program(name: str) -> bool:
-    """Whether a file is a whole program: not one that is being written, nor its time of use."""
-    return name.endswith("-cache")
+    """Whether a file is a whole program, or names one; not one being written, nor a time of use."""
+    return name.endswith(("-cache", ".paceline.json"))
 
 
 class ProgramReceiver(Protocol):

@@ -1,0 +1,30 @@
+"""The versions and settings on which what is kept on disk depends."""
+
+import functools
+import hashlib
+from pathlib import Path
+
+import jax
+import jaxlib
+import keras
+import numpy as np
+
+from paceline.train.disk_cache import processor
+
+
+def environment() -> tuple[str, ...]:
+    """The versions and settings on which traced steps depend, besides a model and its batches."""
+    device = jax.local_devices()[0]
+    options = (jax.config.jax_enable_x64, jax.config.jax_threefry_partitionable)  # type: ignore[attr-defined]
+    versions = [module.__version__ for module in (jax, jaxlib, keras, np)]
+    kind = (device.platform, device.device_kind, processor(), *map(str, options))
+    return (*versions, *kind, keras.backend.backend(), _sources())
+
+
+@functools.cache
+def _sources() -> str:
+    """A hash of the sources of this package: what is kept depends on how steps are traced."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
