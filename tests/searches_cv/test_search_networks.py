@@ -283,6 +283,21 @@ def test_a_build_function_in_place_of_an_estimator(fits: list[int]) -> None:
         GridSearchCV(build, {"width": [1, 2]}, cv=2, error_score="raise").fit(X, labels)
 
 
+@pytest.mark.parametrize("loss", ["mse", keras.losses.Huber()])
+def test_whole_numbers_are_amounts_of_a_loss_of_amounts(loss: Any) -> None:
+    def amounts(hp: paceline.HyperParameters) -> keras.Model:
+        model = keras.Sequential([keras.Input((5,)), layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1e-2)), loss)
+        return model
+
+    years = np.round(20 * Y) + 40
+    search = SearchCV(amounts, n_iter=2, cv=2, random_state=0).fit(X, years, epochs=2)
+    assert not is_classifier(search)
+    assert search.best_score_ < 0.99, "a coefficient of determination"
+    assert np.ptp(search.predict(X)) > 0
+    assert search.predict(X).shape == years.shape
+
+
 @pytest.mark.exhaustive
 def test_a_kept_study_of_networks_is_not_trained_again(fits: list[int], tmp_path: Path) -> None:
     grid = {"model__units": [2, 3]}

@@ -15,6 +15,22 @@ from sklearn.utils.validation import check_is_fitted
 
 from paceline.core import InvalidInput
 from paceline.space import HyperParameters
+from paceline.train.isolation import GlobalState
+
+_OF_AMOUNTS = {
+    *(
+        "mse",
+        "mean_squared_error",
+        "mae",
+        "mean_absolute_error",
+        "huber",
+        "huber_loss",
+        "log_cosh",
+        "logcosh",
+    ),
+    *("mape", "mean_absolute_percentage_error", "msle", "mean_squared_logarithmic_error"),
+}
+"""Losses of regression, by Keras's names of them."""
 
 
 class BuildEstimator(BaseEstimator):  # type: ignore[misc]
@@ -112,12 +128,25 @@ class BuildClassifier(ClassifierMixin, BuildEstimator):  # type: ignore[misc]
         encoder = LabelEncoder().fit(y)
         self.classes_ = encoder.classes_
         numbers = encoder.transform(y)
-        loss = getattr(model.loss, "name", None) or getattr(model.loss, "__name__", model.loss)
-        is_one_hot = str(loss).startswith("categorical")
+        is_one_hot = _loss_of(model).startswith("categorical")
         return keras.utils.to_categorical(numbers, len(self.classes_)) if is_one_hot else numbers
 
 
 def estimator_of(build: Any, y: Any) -> BuildEstimator:
-    """The estimator around ``build`` for these targets."""
+    """The estimator around ``build`` for these targets.
+
+    Targets that are not continuous numbers are classes, unless they are numbers and the network has
+    a loss of amounts: such as years, or prices without cents.
+    """
     is_regression = type_of_target(y).startswith("continuous")
+    if not is_regression and np.asarray(y).dtype.kind in "iuf":
+        with GlobalState(0):  # random numbers of the process stay as they are
+            model = getattr(build, "build", build)(HyperParameters())
+        is_regression = _loss_of(model) in _OF_AMOUNTS
     return (BuildRegressor if is_regression else BuildClassifier)(build)
+
+
+def _loss_of(model: keras.Model) -> str:
+    """The name of the model's loss, in lower case."""
+    name = getattr(model.loss, "name", None) or getattr(model.loss, "__name__", model.loss)
+    return str(name).lower()
