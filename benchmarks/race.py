@@ -23,6 +23,7 @@ PEERS = {
         "Optuna TPE with its MedianPruner + Keras fit",
     ),
 }
+_MUST = {"hyperband": 15.0, "bayesian": 10.0, "optuna": 12.0}
 METHOD = """The space of the section on MNIST (1-3 layers × {{32, 64, 128}} units × dropout ×
 learning rate, Adam, batch 32, {epochs} epochs, {rows:,} training rows). The engine's own random
 search trains {trials} networks; the best validation accuracy among them is the target, another for
@@ -82,7 +83,7 @@ def _result(method: str, randoms: list[Answer], raced: dict[str, list[Answer]]) 
     whole, auto = Spread.of(randoms, "seconds").median, Spread.of(raced[AUTO], "seconds").median
     findings = [
         Finding(
-            "faster than the engine's own random search (all of its trials)", whole / auto, 3.0, 8.0
+            "faster than the engine's own random search (all of its trials)", whole / auto, 5.0, 8.0
         )
     ]
     for name, (_, _, title) in PEERS.items():
@@ -90,7 +91,7 @@ def _result(method: str, randoms: list[Answer], raced: dict[str, list[Answer]]) 
         ours = Spread.of(raced[AUTO][: len(answers)], "seconds").median  # to the same targets
         ratio = Spread.of(answers, "seconds").median / ours
         at_least = "" if all(answer["reached"] for answer in answers) else "at least, "
-        findings.append(Finding(f"{at_least}faster than {title}", ratio, 10.0, 50.0))
+        findings.append(Finding(f"{at_least}faster than {title}", ratio, _MUST[name], 50.0))
     titles = {
         AUTO: 'paceline, `search="auto"`',
         **{name: title for name, (_, _, title) in PEERS.items()},
