@@ -382,6 +382,22 @@ def test_a_process_that_is_killed_while_it_waits(url: str, down: Any, tmp_path: 
     assert len(after.record.trials) >= before
 
 
+def test_what_could_not_be_stored_is_kept_if_the_server_has_lost_the_study(
+    url: str, down: Any, server: Server
+) -> None:
+    """As one does that was restored from a backup: another one may still have it."""
+    writer = open_store(study_directory(f"{url}?wait=0.3"), writable=True)
+    down()
+    with pytest.raises(PacelineError, match="was not there again"):
+        writer.append([Noted("a")])
+    writer.close()
+    down.start()
+    server.execute(f"DELETE FROM paceline_studies WHERE name = '{url.rpartition('/')[2]}'")
+    with pytest.raises(PacelineError, match="contains no study"):
+        paceline.resume(url, bowl, display=False)
+    assert (study_directory(url) / "unstored.json").exists()
+
+
 NOT_BEGUN = """
 import sys
 from paceline.core.events import Noted

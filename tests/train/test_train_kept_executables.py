@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Any
 import jax
 import keras
 import numpy as np
+import psutil
 import pytest
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
 from tests.marking import first_of
@@ -25,8 +27,9 @@ from paceline.train import environment
 from paceline.train.array_feed import ArrayFeed, TrainingData
 from paceline.train.array_program import ArrayProgram
 from paceline.train.cohort import Cohort, Lane
-from paceline.train.kept_executables import SUFFIX, KeptExecutables, LoadedFunction
+from paceline.train.kept_executables import SUFFIX, Entry, KeptExecutables, LoadedFunction
 from paceline.train.program import lifted_constants
+from paceline.train.program_digest import program_digest
 from paceline.train.trace import trace
 from paceline.train.traced_model import TracedModel
 
@@ -98,6 +101,11 @@ def are_equal(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
 
 def entries(directory: Path) -> list[Path]:
     return sorted(directory.glob(f"*{SUFFIX}"))
+
+
+def entries_of(path: Path) -> list[Entry]:
+    """What a file names."""
+    return [Entry(*one[::2]) for one in json.loads(path.read_text("utf-8"))[0]["entries"]]
 
 
 def test_a_known_program_is_not_lowered_and_trains_the_same(
@@ -223,8 +231,32 @@ def test_an_executable_of_another_xla_is_compiled_again(directory: Path) -> None
     path.write_bytes(zlib.compress(b"0000" + b"machine code of the future"))
     (named,) = entries(directory)
     kept = KeptExecutables(named, named.name.removesuffix(SUFFIX))
-    kept.write([one.name.removesuffix("-cache") for one in directory.glob("jit_*-cache")])
-    assert not isinstance(program(network).compile(1, None).train, LoadedFunction)
+    kept.write(entries_of(named))
+    for is_known in (False, True):  # it is replaced
+        compiled = program(network).compile(1, None)
+        assert isinstance(compiled.train, LoadedFunction) == is_known
+
+
+def test_an_executable_that_fails_is_not_found_again(directory: Path) -> None:
+    network = traced()
+    program(network).compile(1, None)
+    loaded = program(network).compile(1, None).train
+    with pytest.raises(TypeError, match="were compiled"):
+        loaded(jax.numpy.zeros(3))
+    assert entries(directory) == []
+
+
+def test_what_runs_may_be_older_than_the_sources_on_disk(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package that is replaced under a process: what that keeps is for itself alone."""
+    keys = set()
+    for began in (time.time(), 0.0, 1.0):
+        monkeypatch.setattr(psutil.Process, "create_time", lambda _, at=began: at)
+        environment._sources.cache_clear()
+        keys.add(environment._sources())
+    environment._sources.cache_clear()
+    assert len(keys) == 3
 
 
 def test_a_file_that_cannot_be_written_is_no_error(directory: Path) -> None:
@@ -241,14 +273,11 @@ def test_of_writers_at_once_each_reader_finds_a_whole_file(directory: Path) -> N
     program(network).compile(1, None)
     (path,) = entries(directory)
     kept = KeptExecutables(path, path.name.removesuffix(SUFFIX))
-    names = [
-        next(directory.glob(f"jit_{name}-*-cache")).name.removesuffix("-cache")
-        for name in ("train", "finish")
-    ]
+    known = entries_of(path)
 
     def write() -> None:
         for _ in range(50):
-            kept.write(names)
+            kept.write(known)
 
     writers = [Thread(target=write) for _ in range(2)]
     for thread in writers:
@@ -276,14 +305,27 @@ class CallsBack(keras.layers.Layer):  # type: ignore[misc]
         return double(x)
 
 
-def test_a_program_that_calls_functions_of_the_process_is_not_kept(directory: Path) -> None:
+class Prints(keras.layers.Layer):  # type: ignore[misc]
+    """A layer that prints a number."""
+
+    def call(self, x: Any) -> Any:
+        jax.debug.print("{x}", x=x.sum())
+        return x
+
+
+@pytest.mark.parametrize("layer", [CallsBack, Prints])
+def test_a_program_that_calls_functions_of_the_process_is_not_kept(
+    layer: type[keras.layers.Layer], directory: Path
+) -> None:
     def calling() -> keras.Model:
-        model = keras.Sequential([keras.Input((3,)), CallsBack(), keras.layers.Dense(1)])
+        model = keras.Sequential([keras.Input((3,)), layer(), keras.layers.Dense(1)])
         model.compile("sgd", "mse")
         return model
 
     network = traced(calling)
-    assert any("callback" in str(part.code.body.jaxpr) for part in network.parts.values())
+    text = "".join(str(part.code.body.jaxpr) for part in network.parts.values())
+    assert "callback" in text or "debug_print" in text
+    assert program_digest(program(network), 1, ()) == ""
     program(network).compile(1, None)
     assert entries(directory) == []
 
@@ -301,6 +343,7 @@ def lane_text(made: ArrayProgram, network: TracedModel) -> str:
 MERGED = [row for row in TABLE if not row.alone]
 
 
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype int64 requested in asarray")  # Keras
 @pytest.mark.parametrize("row", first_of(4, MERGED), ids=lambda row: row.kinds[:40])
 def test_programs_for_several_sizes_are_found_whatever_network_came_first(
     row: Row, directory: Path
@@ -314,7 +357,7 @@ def test_programs_for_several_sizes_are_found_whatever_network_came_first(
         for of in (lambda made: made.part_digest("train"), lambda made: lane_text(made, narrow))
     )
     assert (digests[0] == digests[1]) == (texts[0] == texts[1])
-    if digests[0] != digests[1]:
+    if program_digest(one, 2, ()) != program_digest(other, 2, ()):
         pytest.skip("which whole numbers are inputs depends on the first network")
     first, second = trained(one, narrow), trained(other, narrow)
     assert (first[0], second[0]) == (False, True)

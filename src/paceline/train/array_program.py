@@ -18,7 +18,7 @@ from paceline.train.compile_level import compile_options
 from paceline.train.cost_estimate import has_low_precision, num_equations
 from paceline.train.internals import compile_with
 from paceline.train.jax_cache import recorded_keys
-from paceline.train.kept_executables import KeptExecutables
+from paceline.train.kept_executables import Entry, KeptExecutables, types_of
 from paceline.train.program import BaseProgram, CompiledProgram
 from paceline.train.program_digest import program_digest
 from paceline.train.sharding import lane_sharding, shard_lanes, stacked_spec
@@ -141,7 +141,7 @@ class ArrayProgram(BaseProgram):
             functions = [one.function for one in compiled]
             from_scratch = sum(one.from_scratch for one in compiled)
             entries = [one.entry for one in compiled]
-            if kept is not None and all(entries):
+            if kept is not None and all(one.name for one in entries):
                 kept.write(entries)
         seconds = time.perf_counter() - started
         return CompiledArrayProgram(self, num_lanes, seconds, from_scratch, *functions)
@@ -277,18 +277,19 @@ class _Compiled:
     Attributes:
         function: the function.
         from_scratch: how many were not in the cache on disk: 1 or 0.
-        entry: its key there; empty if it is not there.
+        entry: what it is there; without a name if it is not there.
     """
 
     function: jax.stages.Compiled
     from_scratch: int
-    entry: str
+    entry: Entry
 
 
 def _compiled(lowered: jax.stages.Lowered, options: Mapping[str, Any]) -> _Compiled:
     with count_compilations() as count, recorded_keys() as keys:
         compiled = compile_with(lowered, options)
-    return _Compiled(compiled, count.compilations - count.hits, keys[-1] if keys else "")
+    entry = Entry(keys[-1] if keys else "", types_of(compiled.args_info))
+    return _Compiled(compiled, count.compilations - count.hits, entry)
 
 
 def _row_spec(num_lanes: int, count: int, mesh: Mesh | None) -> jax.ShapeDtypeStruct:

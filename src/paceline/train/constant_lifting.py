@@ -16,7 +16,7 @@ import re
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -121,6 +121,8 @@ class LiftedStep:
             the digest, and inputs only of programs for several sizes.
         structure: equal for two steps whose equations are the same but for sizes, and integers that
             may follow from them; see `paceline.train.merging`.
+        in_body: the constants and the arrays that stand in ``body``, which may be that of another
+            network with this digest.
     """
 
     body: LiftedJaxpr
@@ -130,20 +132,27 @@ class LiftedStep:
     digest: str
     integers: np.ndarray
     structure: str
+    in_body: tuple[np.ndarray, tuple[np.ndarray, ...]]
+
+    def with_body_of(self, other: "LiftedStep") -> "LiftedStep":
+        """The same constants, with the jaxpr of another network with this digest."""
+        return replace(self, body=other.body, in_body=other.in_body)
 
 
 def lift_constants(closed: ClosedJaxpr) -> LiftedStep:
     """Lifts the scalar float constants and the small arrays of a jaxpr."""
     lifter = _ConstantLifter()
     body = lifter.lift(closed.jaxpr, closed.consts)
+    constants, arrays = np.array(lifter.constants, np.float64), tuple(lifter.arrays)
     return LiftedStep(
         body,
-        constants=np.array(lifter.constants, np.float64),
-        arrays=tuple(lifter.arrays),
+        constants=constants,
+        arrays=arrays,
         arrays_hash=lifter.contents.hexdigest(),
         digest=lifter.hash.hexdigest(),
         integers=np.array(lifter.integers, np.int64),
         structure=lifter.structure.hexdigest(),
+        in_body=(constants, arrays),
     )
 
 

@@ -31,6 +31,28 @@ _MAX_FILES = 4000
 _MAX_BYTES = 2**16
 
 
+Types = tuple[tuple[tuple[int, ...], str], ...]
+"""Shapes and types of arrays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A compiled function in JAX's cache.
+
+    Attributes:
+        name: its key there.
+        inputs: of its arguments.
+    """
+
+    name: str
+    inputs: Types
+
+
+def types_of(tree: Any) -> Types:
+    """Shapes and types of the leaves of a tree."""
+    return tuple((tuple(leaf.shape), str(leaf.dtype)) for leaf in jax.tree.leaves(tree))
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedFunction:
     """A compiled function that was read from the disk.
@@ -38,22 +60,39 @@ class LoadedFunction:
     Attributes:
         executable: of XLA.
         device: on which it runs.
+        inputs: of its arguments: XLA checks nothing of them, and others end the process.
         outputs: the structure of its results.
+        named_in: the file by which it was found.
     """
 
     executable: Any
     device: jax.Device
+    inputs: Types
     outputs: Any
+    named_in: Path
 
     def __call__(self, *args: Any) -> Any:
-        """Calls it with arrays; those that are not on the device are moved there."""
-        leaves = [
-            leaf if isinstance(leaf, jax.Array) else jax.device_put(leaf, self.device)
-            for leaf in jax.tree.leaves(args)
-        ]
-        results = self.executable.execute_sharded(leaves)
+        """Calls it with arrays; those that are not on the device are moved there.
+
+        Raises:
+            TypeError: it was compiled for other shapes or types.
+        """
+        leaves = [self._on_device(leaf) for leaf in jax.tree.leaves(args)]
+        try:
+            if types_of(leaves) != self.inputs:
+                raise TypeError(f"{types_of(leaves)} are given, {self.inputs} were compiled")
+            results = self.executable.execute_sharded(leaves)
+        except Exception:  # whatever the reason, the next study compiles it
+            _remove(self.named_in)
+            raise
         arrays = [array for (array,) in results.disassemble_into_single_device_arrays()]
         return jax.tree.unflatten(self.outputs, arrays)
+
+    def _on_device(self, leaf: Any) -> jax.Array:
+        if isinstance(leaf, jax.Array) and leaf.devices() == {self.device}:
+            return leaf
+        moved: jax.Array = jax.device_put(leaf, self.device)
+        return moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,29 +127,39 @@ class KeptExecutables:
             entries = self._entries()
             if len(entries) != len(outputs):
                 return None
-            os.utime(self.path)  # so that it is removed last
-            structures = [jax.tree.structure(tree) for tree in outputs]
-            pairs = zip(entries, structures, strict=True)
-            device = jax.local_devices()[0]
-            return [LoadedFunction(load_entry(name, device), device, tree) for name, tree in pairs]
+            with contextlib.suppress(OSError):  # files of somebody else, or that cannot change
+                os.utime(self.path)  # so that it is removed last
+            return [self._loaded(*pair) for pair in zip(entries, outputs, strict=True)]
         except FileNotFoundError:
             return None
         except Exception:  # damaged, or not for this XLA: compiled again
             _LOG.info("compiled functions on disk cannot be used", exc_info=True)
             return None
 
-    def write(self, entries: Sequence[str]) -> None:
-        """Notes the keys of entries in JAX's cache, one for each function.
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Notes entries of JAX's cache, one for each function.
 
         A file that cannot be written is not an error.
         """
         with contextlib.suppress(OSError):
-            named = [[name, _checksum(self._entry(name))] for name in entries]
+            named = [[one.name, _checksum(self._file(one.name)), one.inputs] for one in entries]
             content = {"program": self.key, "entries": named}
             write_text(self.path, json.dumps([content, _text_checksum(content)]))
 
-    def _entries(self) -> list[str]:
-        """The keys of the entries.
+    def _loaded(self, entry: Entry, outputs: Any) -> LoadedFunction:
+        device = jax.local_devices()[0]
+        try:
+            executable = load_entry(entry.name, device)
+        except FileNotFoundError:
+            raise
+        except Exception:  # JAX would read it each time, and never replace it
+            _remove(self._file(entry.name))
+            raise
+        structure = jax.tree.structure(outputs)
+        return LoadedFunction(executable, device, entry.inputs, structure, self.path)
+
+    def _entries(self) -> list[Entry]:
+        """The entries that the file names.
 
         Raises:
             OSError: a file cannot be read.
@@ -121,14 +170,15 @@ class KeptExecutables:
         content, checksum = json.loads(self.path.read_text("utf-8"))
         if checksum != _text_checksum(content) or content["program"] != self.key:
             raise ValueError(f"{self.path} is damaged, or belongs to another program")
-        for name, expected in content["entries"]:
-            if _checksum(self._entry(name)) != expected:
-                # JAX would read it each time, and never replace it
-                self._entry(name).unlink(missing_ok=True)
+        entries = []
+        for name, expected, inputs in content["entries"]:
+            if _checksum(self._file(name)) != expected:
+                _remove(self._file(name))
                 raise ValueError(f"the entry {name} is damaged")
-        return [name for name, _ in content["entries"]]
+            entries.append(Entry(name, tuple((tuple(shape), kind) for shape, kind in inputs)))
+        return entries
 
-    def _entry(self, name: str) -> Path:
+    def _file(self, name: str) -> Path:
         return entry_path(self.path.parent, name)
 
 
@@ -148,6 +198,11 @@ def _directory() -> Path | None:
         if config.jax_compilation_cache_dir and config.jax_enable_compilation_cache and is_usual:
             return Path(config.jax_compilation_cache_dir)
     return None
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _checksum(path: Path) -> str:

@@ -183,9 +183,10 @@ class BaseProgram:
     def part_digest(self, name: str) -> str:
         """A hash of what is compiled for a part: its equations, and the constants not lifted."""
         code, lifted = self.traced.parts[name].code, self.lifted
-        floats, numbers = code.constants.copy(), lifted.floats[name]
+        floats, arrays = code.in_body
+        floats, numbers = floats.copy(), lifted.floats[name]
         floats[list(numbers)] = 0.0
-        arrays = [one for i, one in enumerate(code.arrays) if i not in lifted.arrays[name]]
+        arrays = tuple(one for i, one in enumerate(arrays) if i not in lifted.arrays[name])
         values = [floats.tobytes(), *((one.shape, one.tobytes()) for one in arrays)]
         text = repr((code.digest, numbers, lifted.arrays[name], values))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

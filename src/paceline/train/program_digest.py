@@ -11,6 +11,7 @@ import jax
 from paceline.train.constant_lifting import inner_jaxprs
 from paceline.train.environment import environment
 from paceline.train.internals import Jaxpr
+from paceline.train.kept_executables import types_of
 from paceline.train.program import BaseProgram
 
 _FLAGS = {"XLA_FLAGS", "LIBTPU_INIT_ARGS", "NPROC"}  # the last: threads of XLA on a CPU
@@ -28,15 +29,17 @@ def program_digest(program: BaseProgram, num_lanes: int, options: object) -> str
         options: of XLA, for each executable.
     """
     traced, overrides = program.traced, _named(program.overrides)
-    if overrides is None or any(_calls_back(one.code.body.jaxpr) for one in traced.parts.values()):
+    if overrides is None or any(_is_local(one.code.body.jaxpr) for one in traced.parts.values()):
         return ""
-    leaves = [(leaf.shape, str(leaf.dtype)) for leaf in program.lane_leaves]
-    rows = program.constants(traced).items()
-    constants = [(name, row.shape, str(row.dtype)) for name, row in rows]
+    leaves = types_of(program.lane_leaves)
+    own_values = program.constants(traced).items()
+    constants = [(name, row.shape, str(row.dtype)) for name, row in own_values]
     parts = [
         (name, part.log_names, program.part_digest(name)) for name, part in traced.parts.items()
     ]
-    own = (type(program).__name__, overrides, traced.layout, traced.feed.identity)
+    rows: Any = traced.feed  # of arrays: streams are not kept
+    data = types_of((rows.data.train, rows.data.validation))
+    own = (type(program).__name__, overrides, traced.layout, traced.feed.identity, data)
     compiled = (num_lanes, options, leaves, constants, parts)
     text = repr((environment(), _settings(), own, compiled))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
@@ -62,9 +65,10 @@ def _settings() -> list[tuple[str, str]]:
     return sorted([*settings, *flags])
 
 
-def _calls_back(jaxpr: Jaxpr) -> bool:
-    return any(
+def _is_local(jaxpr: Jaxpr) -> bool:
+    """Whether it calls functions of Python, or prints: an executable has their addresses."""
+    return bool(jaxpr.effects) or any(
         "callback" in equation.primitive.name
-        or any(_calls_back(inner) for inner, _ in inner_jaxprs(equation.params))
+        or any(_is_local(inner) for inner, _ in inner_jaxprs(equation.params))
         for equation in jaxpr.eqns
     )

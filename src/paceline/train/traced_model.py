@@ -216,9 +216,8 @@ class TracedModel:
 
     def with_code_of(self, other: "TracedModel") -> "TracedModel":
         """The same model with the jaxprs of another one of its key; its constants stay."""
-        bodies = {name: part.code.body for name, part in other.parts.items()}
         parts = {
-            name: replace(part, code=replace(part.code, body=bodies[name]))
+            name: replace(part, code=part.code.with_body_of(other.parts[name].code))
             for name, part in self.parts.items()
         }
         return replace(self, parts=parts)

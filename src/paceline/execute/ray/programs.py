@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -41,7 +42,11 @@ class ProgramDirectory:
         """The programs that have been compiled since the last call, by the names of their files."""
         names = self._names() - self._known
         self._known |= names
-        return {name: np.fromfile(self._directory / name, np.uint8) for name in sorted(names)}
+        found = {}
+        for name in sorted(names):
+            with suppress(FileNotFoundError):  # it has been removed since
+                found[name] = np.fromfile(self._directory / name, np.uint8)
+        return found
 
     def keep(self, programs: Mapping[str, Program]) -> None:
         """Adds programs of another machine with the same type of processor."""

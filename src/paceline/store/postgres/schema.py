@@ -84,7 +84,7 @@ def make(connection: sa.Connection, address: DatabaseAddress) -> None:
     if version_of(connection, address) == VERSION:
         return
     engine = connection.engine.execution_options(isolation_level="READ COMMITTED")
-    with engine.begin() as changed, patient(changed, _LONGEST):
+    with engine.connect() as changed, patient(changed, _LONGEST), changed.begin():
         # of several processes one creates them
         changed.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCKS}, 0)"))
         found = version_of(changed, address)

@@ -281,5 +281,5 @@ def _described(one: Difference, value: Any, kind: Kind) -> str:
 
 def _store_what_was_left(directory: Path) -> None:
     """Stores what the last session could not store while its database was away."""
-    if (directory / UNSTORED).exists():
+    if (directory / UNSTORED).exists() and has_study(directory):  # its server may have lost it
         open_store(directory, writable=True).close()
