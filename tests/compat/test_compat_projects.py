@@ -11,16 +11,18 @@ import pytest
 from tests.compat.conftest import classifier
 
 import paceline.compat.keras_tuner as kt
-from paceline import InvalidInput, load_study
+from paceline import Callback, InvalidInput, load_study
 from paceline.core import (
     StudyInterrupted,
     StudyLocked,
     StudyMismatch,
     StudyWarning,
+    Trial,
     TrialState,
     UnreadableStudy,
 )
 from paceline.store import StudyStore, has_study, lock
+from paceline.study.hooks.view import StudyView
 
 Rows = tuple[np.ndarray, ...]
 GIVEN: dict[str, Any] = {"epochs": 1, "batch_size": 30, "validation_split": 0.25, "verbose": 0}
@@ -216,6 +218,59 @@ def test_a_search_goes_on_with_other_arguments_after_an_interruption(
     for trial in list(tuner.oracle.trials.values())[: len(before)]:
         loss = np.ravel(tuner.load_model(trial).evaluate(x, y, verbose=0))[0]
         assert loss == pytest.approx(trial.score, abs=1e-5)
+
+
+class Interrupts(Callback):
+    """Ctrl+C before anything is measured."""
+
+    def on_trial_begin(self, study: StudyView, trial: Trial) -> None:
+        raise KeyboardInterrupt
+
+
+def with_units(*units: int) -> Any:
+    """A ``build`` with these numbers of units."""
+
+    def build(hp: Any) -> keras.Model:
+        layer = keras.layers.Dense(hp.Choice("units", list(units)), activation="tanh")
+        model = keras.Sequential([layer, keras.layers.Dense(3, "softmax")])
+        rate = hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")
+        model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
+        return model
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("units", "given", "message"),
+    [
+        ((16, 32), {}, "the space differs in units"),
+        _also((4, 8), {"epochs": 2}, "epochs is 2"),
+        _also((4, 8), {"validation_split": 0.5}, "the rows to train on"),
+        ((16, 32), {"initial_epoch": 1, "epochs": 2}, "this search cannot"),
+    ],
+)
+def test_a_project_in_which_nothing_was_measured_begins_anew(
+    rows: Rows, tmp_path: Path, units: tuple[int, ...], given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(StudyInterrupted):
+        opened(tmp_path, with_units(4, 8)).search(*rows, **GIVEN, callbacks=[Interrupts()])
+    project = tmp_path / "untitled_project"
+    assert load_study(project).trials
+    assert not any(one.measurements for one in load_study(project).trials)
+    tuner = opened(tmp_path, with_units(*units))
+    with lock(project), pytest.raises(StudyLocked):
+        tuner.search(*rows, **{**GIVEN, **given})
+    assert has_study(project)
+    with pytest.warns(StudyWarning, match=f"{message}.*Nothing was measured.*begins anew"):
+        tuner.search(*rows, **{**GIVEN, **given})
+    for one in (tuner, opened(tmp_path, with_units(*units))):
+        assert len(one.study.trials) == len(one.oracle.trials) == 2
+        assert {trial.config["units"] for trial in one.study.trials} <= {*units}
+        (known,) = (each for each in one.oracle.get_space().space if each.name == "units")
+        assert tuple(known.values) == units
+    are_alone = (project / "oracle.json").exists()
+    assert are_alone == ("initial_epoch" in given)
+    assert not (project / "trained_together").exists()
 
 
 def test_a_project_of_single_trials(rows: Rows, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 As in KerasTuner, the trials that are left train with the new arguments and are ranked with the
 earlier ones. The trials of a study that train together have the same data, epochs and callbacks. So
 the others run one by one: the project becomes one of such trials, see `.oracle_files`. It also does
-where a trial cannot train together with the others, as its build has shown.
+where a trial cannot train together with the others, as its build has shown. A project in which
+nothing was measured begins anew.
 """
 
 import shutil
@@ -13,19 +14,63 @@ from pathlib import Path
 from typing import Any
 
 from paceline.compat.keras_tuner.engine.alone import RunsAlone
+from paceline.compat.keras_tuner.engine.loop_names import NAMES
 from paceline.compat.keras_tuner.engine.options import warn_once
 from paceline.compat.keras_tuner.engine.oracle_state import OracleState
-from paceline.compat.keras_tuner.engine.project import trained_alone
+from paceline.compat.keras_tuner.engine.project import ANEW, trained_alone
 from paceline.compat.keras_tuner.engine.stateful import save_json
 from paceline.compat.keras_tuner.engine.trial import Trial, TrialStatus
 from paceline.core import PacelineError, StudyMismatch
 from paceline.report import Study
 from paceline.settings.function import NETWORKS
+from paceline.space import HyperParameters as Definitions
 from paceline.store import has_study, lock, open_store
-from paceline.store.paths import LOCK
+from paceline.store.paths import CHECKPOINTS, LOCK
+from paceline.study.record.record import Record
+from paceline.study.record.replay import fold
 
 _EARLIER = "trained_together"  # the folder of the study of the earlier trials
 _STUDY = "study.db"
+
+
+def has_measured(record: Record) -> bool:
+    """Whether any epoch was measured in a study."""
+    return any(one.measurements for one in record.trials.values())
+
+
+def begin_anew(tuner: Any, difference: StudyMismatch) -> None:
+    """Deletes a project in which nothing was measured.
+
+    Raises:
+        StudyMismatch: something has been measured since.
+        StudyLocked: another process writes it.
+    """
+    project: Path = tuner._path
+    with closing(open_store(project, writable=True)) as store:
+        if has_measured(fold(store).record):
+            raise difference
+        warn_once(
+            f"anew: {project}: {difference.passed}",
+            f"{difference.passed} (expected {difference.expected}). Nothing was measured in "
+            f"{project}, so that it begins anew with these.",
+        )
+        _remove_trials(project)
+        shutil.rmtree(project / CHECKPOINTS, ignore_errors=True)
+        (project / NAMES).unlink(missing_ok=True)
+        store.discard()  # last: what a kill leaves is a project in which nothing was measured
+    tuner._forget()
+
+
+def builds_as_before(tuner: Any) -> bool:
+    """Whether ``build(hp)`` asks for the hyperparameters that a trial of the project has."""
+    study: Study = tuner.study
+    known = next(one for one in study.trials if one.measurements)
+    hp = Definitions(study.space, known.config)
+    try:
+        tuner._build_together(hp)
+    except Exception:  # what differs is the error to show
+        return False
+    return not hp.joined and known.config.keys() <= {*hp.used, "batch_size", "epochs"}
 
 
 def go_on_alone(tuner: Any, difference: StudyMismatch) -> None:
@@ -89,6 +134,26 @@ def _going_on(tuner: Any, trial: Trial, reason: str) -> Trial:
         oracle.end_order.remove(trial.trial_id)
         return oracle._from_start(trial)
     return trial
+
+
+def _remove_trials(project: Path) -> None:
+    """Removes the files of single trials, where a kill has prevented that they are the project."""
+    for path in project.glob("trial_*/trial.json"):
+        shutil.rmtree(path.parent)
+
+
+def check_alone(project: Path) -> None:
+    """Refuses to run trials one by one in a project whose trials train together.
+
+    Raises:
+        StudyMismatch: it is one.
+    """
+    if has_study(project) and not trained_alone(project):
+        raise StudyMismatch(
+            f"the trials of {project} have trained together, and this search cannot",
+            expected="a search as before",
+            fix=ANEW,
+        )
 
 
 def set_aside(project: Path) -> None:

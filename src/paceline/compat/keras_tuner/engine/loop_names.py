@@ -15,7 +15,8 @@ from paceline.compat.keras_tuner.engine.stateful import load_json, save_json
 from paceline.report import Study
 from paceline.study.hooks.view import StudyView
 
-_FILE = "tuner0.json"
+NAMES = "tuner0.json"
+"""The file with the names, in the project."""
 
 
 class KeepsNames(Callback):
@@ -30,12 +31,12 @@ class KeepsNames(Callback):
 
     def on_study_begin(self, study: StudyView) -> None:
         """Writes the file."""
-        save_json(Path(study.directory) / _FILE, {"made_by": "paceline", "names": self._names})
+        save_json(Path(study.directory) / NAMES, {"made_by": "paceline", "names": self._names})
 
 
 def load_names(directory: Path) -> dict[str, str]:
     """The names of a project; empty if there are none but those of the arguments."""
-    path = directory / _FILE
+    path = directory / NAMES
     if not path.is_file():
         return {}
     found: dict[str, str] = load_json(path)["names"]

@@ -192,6 +192,12 @@ class OracleState(Stateful):
         """A trial with the configuration and the id of another one, to be run."""
         return Trial(trial.hyperparameters, trial.trial_id)
 
+    def _forget(self) -> None:
+        """Forgets the trials, and the space but for what was given."""
+        self.hyperparameters = HyperParameters() if self.given is None else self.given.copy()
+        self.trials, self.start_order, self.end_order = {}, [], []
+        self._display.trial_number = {}
+
     def num_runs(self, trial_id: str) -> int:
         """How often a trial has run to its end or failed."""
         return self._num_runs.get(trial_id, 0)

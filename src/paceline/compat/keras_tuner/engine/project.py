@@ -17,6 +17,12 @@ from paceline.study.record.record import REPAIRED
 
 _ORACLE = "oracle.json"
 
+ANEW = (
+    "With overwrite=True the project is deleted and begins anew; with another project_name it "
+    "stays."
+)
+"""What to do about a project that cannot be continued."""
+
 
 def project_directory(directory: Any, project_name: Any) -> Path:
     """The directory of a project.
@@ -123,8 +129,7 @@ def check_same_search(study: Study, oracle: Any, directory: str) -> None:
         raise StudyMismatch(
             f"objective is {objective.name} ({objective.direction})",
             expected=f"{had.metric} ({had.direction}), as in {directory}",
-            fix="With overwrite=True the project is deleted and begins anew; with another "
-            "project_name it stays.",
+            fix=ANEW,
         )
     searched = study.settings.search.search
     schedule = (study.settings.search.schedule or {"schedule": "full"})["schedule"]

@@ -13,7 +13,15 @@ from paceline.compat.keras_tuner.engine.backend import say_backend
 from paceline.compat.keras_tuner.engine.base_tuner import BaseTuner
 from paceline.compat.keras_tuner.engine.compiling import check_model, compile_again
 from paceline.compat.keras_tuner.engine.fit_arguments import check_has_data
-from paceline.compat.keras_tuner.engine.going_on import go_on_alone, repeat_alone, set_aside
+from paceline.compat.keras_tuner.engine.going_on import (
+    begin_anew,
+    builds_as_before,
+    check_alone,
+    go_on_alone,
+    has_measured,
+    repeat_alone,
+    set_aside,
+)
 from paceline.compat.keras_tuner.engine.hyperparameters import HyperParameter, HyperParameters
 from paceline.compat.keras_tuner.engine.hyperparameters.in_search import (
     Entries,
@@ -121,7 +129,8 @@ class Tuner(BaseTuner):
 
         A project that exists continues, until ``max_trials`` have been tried in total. One that has
         finished trains nothing; a warning says what differs from its own search. One that was begun
-        with other data or arguments goes on with these, its trials one by one.
+        with other data or arguments goes on with these, its trials one by one; if nothing was
+        measured in it, it begins anew.
 
         Raises:
             InvalidInput: an argument that cannot be honoured, or no data; nothing has been written
@@ -134,26 +143,35 @@ class Tuner(BaseTuner):
             if fit_kwargs.pop(name, None) is not None:
                 warn_once(name, f"{name} has no effect: fit of Keras 3 has no such argument.")
         try:
+            self._search_or_go_on(fit_args, fit_kwargs)
+        except StudyInterrupted:
+            self._take_up()  # results and a later search include what has ended
+            raise
+
+    def _search_or_go_on(self, fit_args: tuple[Any, ...], fit_kwargs: dict[str, Any]) -> None:
+        try:
             self._search(fit_args, fit_kwargs)
         except StudyMismatch as difference:
-            if not (self._take_up() and self._builds_as_before()):
+            if not self._take_up():
                 raise
-            if is_finished(self._study, self.oracle.num_trials):
+            if not has_measured(self.study.record):
+                begin_anew(self, difference)
+                self._search(fit_args, fit_kwargs)
+            elif not builds_as_before(self):
+                raise
+            elif is_finished(self._study, self.oracle.num_trials):
                 warn_finished(self.project_dir, difference)
             else:
                 go_on_alone(self, difference)
                 super().search(*fit_args, **fit_kwargs)
-        except StudyInterrupted:
-            self._take_up()  # results and a later search include what has ended
-            raise
 
     def _search(self, fit_args: tuple[Any, ...], fit_kwargs: dict[str, Any]) -> None:
         try:
             arguments = arguments_of(self, fit_args, fit_kwargs)
         except RunsAlone as reason:
             check_has_data(self, fit_args, fit_kwargs)
-            self._check_alone()
             if not self._to_clear:
+                check_alone(self._path)
                 set_aside(self._path)
             warn_once(f"alone: {reason}", reason.message)
             super().search(*fit_args, **fit_kwargs)
@@ -239,20 +257,6 @@ class Tuner(BaseTuner):
         except FailedTrialError as error:
             self._failure = error
             raise
-
-    def _builds_as_before(self) -> bool:
-        """Whether ``build(hp)`` asks for the hyperparameters that a trial of the project has."""
-        if self._study is None:
-            return False
-        known = next((one for one in self._study.trials if one.measurements), None)
-        if known is None:
-            return True
-        hp = Definitions(self.study.space, known.config)
-        try:
-            self._build_together(hp)
-        except Exception:  # what differs is the error to show
-            return False
-        return not hp.joined and known.config.keys() <= {*hp.used, "batch_size", "epochs"}
 
     def _found(self, one: HyperParameter) -> None:
         """Adds a hyperparameter that a build has asked for to the space of the oracle."""
@@ -379,18 +383,13 @@ class Tuner(BaseTuner):
             self._searched = False
         return True
 
+    def _forget(self) -> None:
+        """The state of a new project, in place of one that was deleted."""
+        self._study, self._searched = None, False
+        self.oracle._forget()
+        self._populate_initial_space()
+
     def _attach(self, study: Study) -> None:
         self._study = study
         names = {argument: name for argument, name in self._names.items() if argument != name}
         take_over(self.oracle, study, names)
-
-    def _check_alone(self) -> None:
-        """Refuses to run trials one by one in a project whose trials train together."""
-        if self._to_clear or trained_alone(self._path) or not has_study(self._path):
-            return
-        raise StudyMismatch(
-            f"the trials of {self.project_dir} have trained together, and this search cannot",
-            expected="a search as before",
-            fix="With overwrite=True the project is deleted and begins anew; with another "
-            "project_name it stays.",
-        )
