@@ -1,6 +1,7 @@
 """Trials that run one by one: tuners, oracles and trainings of the user's own."""
 
 import math
+import warnings
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ import paceline
 import paceline.compat.keras_tuner as kt
 from paceline.compat.keras_tuner.engine.alone import RunsAlone
 from paceline.compat.keras_tuner.engine.together import arguments_of
-from paceline.core import InvalidInput, StudyWarning, TrialState
+from paceline.core import InvalidInput, StudyInterrupted, StudyWarning, TrialState
 
 pytestmark = pytest.mark.filterwarnings("ignore:Trials train one by one")
 
@@ -529,6 +530,99 @@ def test_a_trial_whose_build_changes_what_fit_reads_trains_by_itself(rows: Any, 
     failed = [one.config["units"] for one in together.trials if one.state is TrialState.FAILED]
     assert failed == ([3] if most == 18 else [])
     assert len(tuner.study.trials) == most
+
+
+class _LongForOneLater(_LongForOne):
+    """Its ``build`` begins to keep other epochs when it is told so."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__(18)
+        self.usual, self.differs = epochs, False
+
+    def build(self, hp: Any) -> keras.Model:
+        model = super().build(hp)
+        self.epochs = 3 if self.differs and hp.get("units") == 3 else self.usual
+        return model
+
+
+class _InterruptsAfter(paceline.Callback):
+    """Ctrl+C after some epochs of any trial."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def on_epoch_end(self, study: Any, trial: Any, measurement: Any) -> None:
+        if measurement.epoch == self.epochs:
+            raise KeyboardInterrupt
+
+
+def test_trials_that_a_difference_stops_train_anew_and_there_is_no_final(rows: Any) -> None:
+    """The difference is found when some have trained 2 of 30 epochs and none has ended."""
+    model = _LongForOneLater(30)
+    given = {"validation_split": 0.25, "batch_size": 30, "verbose": 0}
+    with pytest.raises(StudyInterrupted):
+        kt.GridSearch(model, "val_loss", seed=3, final="auto").search(
+            *rows, **given, callbacks=[_InterruptsAfter(2)]
+        )
+    before = paceline.load_study("untitled_project").trials
+    assert any(one.measurements for one in before)
+    assert not any(one.state.is_final for one in before)
+    model.differs = True
+    tuner = kt.GridSearch(model, "val_loss", seed=3, final="auto")
+    with pytest.warns(StudyWarning, match="fit reads self.epochs, which build"):
+        tuner.search(*rows, **given)
+    together = paceline.load_study(f"{tuner.project_dir}/trained_together")
+    assert {one.state for one in together.trials if one.state.is_final} <= {TrialState.FAILED}
+    assert together.record.final is None
+    trials = list(tuner.oracle.trials.values())
+    assert sorted(one.hyperparameters["units"] for one in trials) == list(range(1, 19))
+    assert all(one.metrics.exists("val_loss") for one in trials), "each has trained by itself"
+
+
+def test_an_interrupted_change_to_single_trials_is_made_later(rows: Any) -> None:
+    def search() -> kt.GridSearch:
+        tuner = kt.GridSearch(_LongForOneLater(1), "val_loss", seed=3)
+        tuner.hypermodel.differs = is_first
+        tuner.search(*rows, validation_split=0.25, batch_size=30, verbose=0)
+        return tuner
+
+    is_first = True
+    with warnings.catch_warnings():  # the first thing that the change does is to warn
+        warnings.filterwarnings("error", message="Trials train one by one.*reads self")
+        with pytest.raises(StudyWarning):
+            search()
+    study = paceline.load_study("untitled_project")
+    (failed,) = (one for one in study.trials if one.state is TrialState.FAILED)
+    assert failed.config["units"] == 3
+    is_first = False
+    with pytest.warns(StudyWarning, match="fit reads self.epochs, which build"):
+        tuner = search()
+    trials = tuner.oracle.trials.values()
+    assert len(trials) == 18
+    assert {one.status for one in trials} == {"COMPLETED"}
+
+
+def test_trials_that_failed_for_different_reasons_all_run_again(rows: Any) -> None:
+    class Two(_LongForOneLater):
+        """What one of two methods reads differs for one trial each."""
+
+        steps = None
+
+        def build(self, hp: Any) -> keras.Model:
+            model = super().build(hp)
+            self.steps = 1 if hp.get("units") == 4 else None
+            return model
+
+        def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+            return model.fit(*args, epochs=self.epochs, steps_per_epoch=self.steps, **kwargs)
+
+    model = Two(1)
+    model.differs = True
+    tuner = kt.GridSearch(model, "val_loss", seed=3)
+    with pytest.warns(StudyWarning, match="fit reads self"):
+        tuner.search(*rows, validation_split=0.25, batch_size=30, verbose=0)
+    assert {one.status for one in tuner.oracle.trials.values()} == {"COMPLETED"}
+    assert len(tuner.oracle.trials) == 18
 
 
 @pytest.mark.exhaustive

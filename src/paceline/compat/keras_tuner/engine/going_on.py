@@ -17,6 +17,7 @@ from paceline.compat.keras_tuner.engine.alone import RunsAlone
 from paceline.compat.keras_tuner.engine.loop_names import NAMES
 from paceline.compat.keras_tuner.engine.options import warn_once
 from paceline.compat.keras_tuner.engine.oracle_state import OracleState
+from paceline.compat.keras_tuner.engine.own_state import difference_in
 from paceline.compat.keras_tuner.engine.project import ANEW, trained_alone
 from paceline.compat.keras_tuner.engine.stateful import save_json
 from paceline.compat.keras_tuner.engine.trial import Trial, TrialStatus
@@ -93,8 +94,14 @@ def go_on_alone(tuner: Any, difference: StudyMismatch) -> None:
         _convert(tuner)
 
 
+def earlier_difference(tuner: Any) -> RunsAlone | None:
+    """Why the trials of a project cannot train together, where the change was interrupted."""
+    found = (difference_in(one.message) for one in tuner.oracle.trials.values())
+    return next((one for one in found if one is not None), None)
+
+
 def repeat_alone(tuner: Any, reason: RunsAlone) -> None:
-    """Makes a project one whose trials run one by one, those that failed for a reason again.
+    """Makes a project one whose trials run one by one, those that failed for that reason again.
 
     Raises:
         StudyLocked: another process writes it.
@@ -104,14 +111,14 @@ def repeat_alone(tuner: Any, reason: RunsAlone) -> None:
         return
     with _locked(tuner._path):
         if tuner._take_up():
-            _convert(tuner, reason.reason)
+            _convert(tuner)
 
 
-def _convert(tuner: Any, reason: str = "") -> None:
-    """Makes a project one of single trials; those that failed for this reason run again."""
+def _convert(tuner: Any) -> None:
+    """Makes a project one of single trials."""
     oracle = tuner.oracle
     for name, trial in oracle.trials.items():
-        oracle.trials[name] = _going_on(tuner, trial, reason)
+        oracle.trials[name] = _going_on(tuner, trial)
         oracle._save_trial(oracle.trials[name])
         oracle.trials[name].measured = None  # the project has all of it
     oracle._continue_trials()
@@ -120,7 +127,7 @@ def _convert(tuner: Any, reason: str = "") -> None:
     tuner._study = None
 
 
-def _going_on(tuner: Any, trial: Trial, reason: str) -> Trial:
+def _going_on(tuner: Any, trial: Trial) -> Trial:
     """A trial as it is in a project of single trials: with its result, or to be run."""
     oracle: OracleState = tuner.oracle
     if trial.status == TrialStatus.COMPLETED:
@@ -130,7 +137,7 @@ def _going_on(tuner: Any, trial: Trial, reason: str) -> Trial:
             return oracle._from_start(trial)
         trial.status = TrialStatus.COMPLETED
         oracle.end_order.append(trial.trial_id)
-    elif reason and reason in str(trial.message):
+    elif difference_in(trial.message) is not None:  # its build has changed what `fit` reads
         oracle.end_order.remove(trial.trial_id)
         return oracle._from_start(trial)
     return trial

@@ -6,6 +6,7 @@ by ``build`` or by the method itself.
 """
 
 import inspect
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ _DEPTH = 4  # of containers and attributes that are compared
 _MOST_ITEMS = 10_000  # of a container that are compared; of a larger one only its length
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
 _MISSING = object()
+_CHANGES = "which build(hp) changes"
 
 
 class StateRead:
@@ -105,6 +107,7 @@ class UnchangedState:
 
     Attributes:
         difference: why the trials that are left cannot train together; None while nothing differs.
+        has_stopped: whether the search was interrupted for that reason.
     """
 
     def __init__(self) -> None:
@@ -112,6 +115,7 @@ class UnchangedState:
         self._before: dict[str, dict[str, Any]] = {}
         self._lock = threading.RLock()
         self.difference: RunsAlone | None = None
+        self.has_stopped = False
 
     @property
     def has_states(self) -> bool:
@@ -152,7 +156,17 @@ class UnchangedState:
 
 def reads_changed(what: str, name: str) -> str:
     """Why trials do not train together whose ``build`` changes what a method reads."""
-    return f"{what} reads {name}, which build(hp) changes"
+    return f"{what} reads {name}, {_CHANGES}"
+
+
+def difference_in(message: object) -> RunsAlone | None:
+    """Why a trial has failed, if its build has left another state; None for another reason.
+
+    Args:
+        message: of the trial: the traceback of its build.
+    """
+    found = re.search(rf"{RunsAlone.__name__}: (.+ reads .+, {re.escape(_CHANGES)})", str(message))
+    return None if found is None else RunsAlone(found[1])
 
 
 @dataclass(frozen=True, eq=False)

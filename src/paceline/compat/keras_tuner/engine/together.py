@@ -119,12 +119,15 @@ def search_together(tuner: Any, arguments: dict[str, Any]) -> Study:
     Raises:
         StudyMismatch: the project is of another space, other data or another objective.
         StudyInterrupted: Ctrl+C has stopped it.
+        RunsAlone: a build has changed what a method of the user reads.
         TooManyFailures: the first trials all failed.
     """
     try:
         with tuner._reads.compared():
             return tune(tuner._build_together, study=tuner.project_dir, **arguments)
     except StudyInterrupted:
+        if tuner._reads.has_stopped:
+            raise tuner._reads.difference from None
         raise StudyInterrupted(
             f"Stopped; everything measured is kept in {tuner.project_dir}. Run the script again: "
             "it continues there, and repeats nothing that has ended."
@@ -190,7 +193,9 @@ def _check_given_again(study: Study, found: Mapping[str, Any]) -> None:
 
 
 class StopsWhereRead(Callback):
-    """Stops a search when a build has changed what a method of the user reads.
+    """Interrupts a search when a build has changed what a method of the user reads.
+
+    As after Ctrl+C, trials that have not ended stay so, and there is no final evaluation.
 
     Args:
         reads: compares it.
@@ -199,17 +204,18 @@ class StopsWhereRead(Callback):
     def __init__(self, reads: UnchangedState) -> None:
         self._reads = reads
 
-    def on_study_begin(self, study: StudyView) -> None:
+    def on_study_begin(self, study: StudyView) -> None:  # noqa: ARG002
         """The first builds may have shown it."""
-        self._stop(study)
+        self._stop()
 
     def on_trial_end(self, study: StudyView, trial: Trial) -> None:  # noqa: ARG002
         """The trial with that build has failed."""
-        self._stop(study)
+        self._stop()
 
-    def _stop(self, study: StudyView) -> None:
-        if self._reads.difference is not None:
-            study.stop(self._reads.difference.reason)
+    def _stop(self) -> None:
+        if self._reads.difference is not None and not self._reads.has_stopped:
+            self._reads.has_stopped = True
+            raise KeyboardInterrupt(self._reads.difference.reason)
 
 
 def _check_tuner(tuner: Any) -> None:

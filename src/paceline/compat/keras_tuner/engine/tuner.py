@@ -17,6 +17,7 @@ from paceline.compat.keras_tuner.engine.going_on import (
     begin_anew,
     builds_as_before,
     check_alone,
+    earlier_difference,
     go_on_alone,
     has_measured,
     repeat_alone,
@@ -176,16 +177,19 @@ class Tuner(BaseTuner):
             warn_once(f"alone: {reason}", reason.message)
             super().search(*fit_args, **fit_kwargs)
             return
-        self._search_together(arguments)
-        if self._reads.difference is not None:
-            repeat_alone(self, self._reads.difference)
+        difference = earlier_difference(self)
+        if difference is None:
+            self._search_together(arguments)
+            difference = self._reads.difference or earlier_difference(self)
+        if difference is not None:
+            repeat_alone(self, difference)
             super().search(*fit_args, **fit_kwargs)
 
     def _search_together(self, arguments: dict[str, Any]) -> None:
         with replaced(self._path) if self._to_clear else nullcontext():
             try:
                 study = search_together(self, arguments)
-            except (InvalidInput, AllTrialsFailed):
+            except (InvalidInput, AllTrialsFailed, RunsAlone):
                 if self._reads.difference is None:
                     raise
                 return  # it may have failed for that reason
