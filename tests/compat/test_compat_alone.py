@@ -356,6 +356,21 @@ def _keeps_its_history(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
     return model.past
 
 
+def _raises_with_it(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    raise ValueError(hp.Choice("size", [16, 32]))
+
+
+def _returns_it(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    size = hp.Choice("size", [16, 32])
+    model.fit(*args, batch_size=size, **kwargs)
+    return size
+
+
+def _returns_an_array(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    model.fit(*args, **kwargs)
+    return np.zeros(2)
+
+
 def _returns_its_own(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
     model.fit(*args, **kwargs)
     return 0.5
@@ -375,6 +390,9 @@ def _returns_its_own(hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         (_passes_it_elsewhere, "passes the hyperparameter 'size' as steps_per_epoch"),
         (_passes_it_twice, "passes one hyperparameter as batch_size and epochs"),
         (_returns_its_own, "returns something else"),
+        (_returns_it, "returns something else"),
+        (_returns_an_array, "returns something else"),
+        (_raises_with_it, r"does more than pass arguments to fit \(ValueError\)"),
         (_makes_something_else, "does more than pass arguments"),
         (_writes_a_log, "calls open"),
         (_keeps_its_history, "sets model.past"),

@@ -163,6 +163,19 @@ def test_a_project_goes_on_where_it_was_killed_in_the_change(rows: Rows, tmp_pat
     assert (project / "trained_together" / "study.db").read_bytes() == kept
 
 
+def test_trials_of_a_change_that_was_killed_are_not_counted_twice(
+    rows: Rows, tmp_path: Path
+) -> None:
+    opened(tmp_path).search(*rows, **GIVEN)
+    stale = tmp_path / "untitled_project" / "trial_0"  # of max_trials=2, before `oracle.json`
+    stale.mkdir()
+    kt.Trial(kt.HyperParameters(), "0", "COMPLETED").save(str(stale / "trial.json"))
+    tuner = opened(tmp_path, max_trials=10)
+    with pytest.warns(StudyWarning, match="one by one"):
+        tuner.search(*rows, **{**GIVEN, "epochs": 2})
+    assert len(tuner.oracle.trials) == len(opened(tmp_path, max_trials=10).oracle.trials) == 10
+
+
 @pytest.mark.parametrize("is_new", [True, _also(False)])
 def test_what_has_ended_since_a_tuner_was_made_is_kept(
     rows: Rows, tmp_path: Path, is_new: bool

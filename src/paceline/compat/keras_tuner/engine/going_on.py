@@ -117,6 +117,7 @@ def repeat_alone(tuner: Any, reason: RunsAlone) -> None:
 def _convert(tuner: Any) -> None:
     """Makes a project one of single trials."""
     oracle = tuner.oracle
+    _remove_trials(tuner._path)  # their ids depend on max_trials, which may have been another
     for name, trial in oracle.trials.items():
         oracle.trials[name] = _going_on(tuner, trial)
         oracle._save_trial(oracle.trials[name])

@@ -251,7 +251,7 @@ def check_state(what: str, state: StateRead, build: Build, known: HyperParameter
         before = state.now()
         build(HyperParameters.with_values(known.space, values))
     except Exception as error:
-        raise RunsAlone(f"build(hp) raises {type(error).__name__}: {error}") from None
+        raise RunsAlone(f"build(hp) raises {_said(error)}") from None
     if name := changed(before, state.now()):
         raise RunsAlone(reads_changed(what, name))
 
@@ -269,14 +269,23 @@ def _call(what: str, run: Method, hp: _Marking, names: frozenset[str]) -> Call:
         returned = run(hp, recorder)
     except Exception as error:  # it may do anything with the stand-ins
         _check_used(what, hp, values)
-        reason = f"{type(error).__name__}: {error}"
-        raise RunsAlone(f"{what} does more than pass arguments to fit ({reason})") from None
+        raise RunsAlone(f"{what} does more than pass arguments to fit ({_said(error)})") from None
     _check_used(what, hp, values)
     if len(recorder.calls) != 1:
         raise RunsAlone(f"{what} trains {len(recorder.calls)} times")
-    if returned is not recorder.trained and returned is not None and returned != [recorder.trained]:
+    each = returned if type(returned) is list else [returned]
+    if returned is not None and not (len(each) == 1 and each[0] is recorder.trained):
         raise RunsAlone(f"{what} returns something else than what fit returns")
     return recorder.calls[0]
+
+
+def _said(error: Exception) -> str:
+    """An exception as text, if it can be one: its argument may be an `_Asked`."""
+    kind = type(error).__name__
+    try:
+        return f"{kind}: {error}"
+    except Exception:
+        return kind
 
 
 def _check_used(what: str, hp: _Marking, values: _Watched) -> None:
