@@ -1,5 +1,6 @@
 """Projects that are opened again, by the same script or by a changed one."""
 
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -236,7 +237,7 @@ def test_a_search_goes_on_with_other_arguments_after_an_interruption(
 class Interrupts(Callback):
     """Ctrl+C before anything is measured."""
 
-    def on_trial_begin(self, study: StudyView, trial: Trial) -> None:
+    def on_trial_asked(self, study: StudyView, trial: Trial) -> None:
         raise KeyboardInterrupt
 
 
@@ -253,6 +254,7 @@ def with_units(*units: int) -> Any:
     return build
 
 
+@pytest.mark.filterwarnings("ignore:Trials train one by one")
 @pytest.mark.parametrize(
     ("units", "given", "message"),
     [
@@ -380,8 +382,10 @@ def test_brackets_go_on_with_other_arguments_after_an_interruption(
 def test_the_next_brackets_have_other_arguments(hyperband: Any, rows: Rows, tmp_path: Path) -> None:
     first = hyperband(1, directory=tmp_path)
     first.search(*rows, **GIVEN)
-    with pytest.raises(StudyMismatch, match="epochs is 9"):
-        hyperband(1, directory=tmp_path, max_epochs=9).search(*rows, **GIVEN)
+    for other in ({"max_epochs": 9}, {"factor": 3}):
+        says = r"max_epochs is . and factor is .; expected max_epochs=3 and factor=2, .*overwrite="
+        with pytest.raises(StudyMismatch, match=says):
+            hyperband(2, directory=tmp_path, **other).search(*rows, **GIVEN)
     more = hyperband(2, directory=tmp_path)
     with pytest.warns(StudyWarning, match="batch_size is 20 .*one by one"):
         more.search(*rows, **{**GIVEN, "batch_size": 20})
@@ -389,6 +393,23 @@ def test_the_next_brackets_have_other_arguments(hyperband: Any, rows: Rows, tmp_
     assert [one.score for one in trials[:6]] == [one.score for one in first.study.trials]
     rounds = [(one["tuner/bracket"], one["tuner/round"]) for one in map(_values, trials[6:])]
     assert rounds == [(1, 0), (1, 0), (1, 0), (1, 1), (1, 1), (0, 0), (0, 0), (0, 0)]
+
+
+@pytest.mark.exhaustive
+def test_trials_of_brackets_whose_weights_are_lost_train_anew(
+    hyperband: Any, rows: Rows, tmp_path: Path
+) -> None:
+    hyperband(1, directory=tmp_path).search(*rows, **GIVEN)
+    shutil.rmtree(tmp_path / "untitled_project" / "checkpoints")
+    (tmp_path / "untitled_project" / "best.keras").unlink()
+    more = hyperband(2, directory=tmp_path)
+    with pytest.warns(StudyWarning, match="batch_size is 20 .*one by one"):
+        more.search(*rows, **{**GIVEN, "batch_size": 20})
+    assert {one.status for one in more.oracle.trials.values()} == {"COMPLETED"}
+    x, y = rows[0][90:], rows[1][90:]
+    best = more.oracle.get_best_trials(len(more.oracle.trials))
+    for model, trial in zip(more.get_best_models(len(best)), best, strict=True):
+        assert model.evaluate(x, y, verbose=0)[0] == pytest.approx(trial.score, abs=1e-5)
 
 
 def _values(trial: kt.Trial) -> dict[str, Any]:

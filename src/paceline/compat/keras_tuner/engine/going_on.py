@@ -53,7 +53,7 @@ def begin_anew(tuner: Any, difference: StudyMismatch) -> None:
         warn_once(
             f"anew: {project}: {difference.passed}",
             f"{difference.passed} (expected {difference.expected}). Nothing was measured in "
-            f"{project}, so that it begins anew with these.",
+            f"{project}, so it begins anew.",
         )
         _remove_trials(project)
         shutil.rmtree(project / CHECKPOINTS, ignore_errors=True)
@@ -65,7 +65,9 @@ def begin_anew(tuner: Any, difference: StudyMismatch) -> None:
 def builds_as_before(tuner: Any) -> bool:
     """Whether ``build(hp)`` asks for the hyperparameters that a trial of the project has."""
     study: Study = tuner.study
-    known = next(one for one in study.trials if one.measurements)
+    known = next((one for one in study.trials if one.measurements), None)
+    if known is None:
+        return False
     hp = Definitions(study.space, known.config)
     try:
         tuner._build_together(hp)
@@ -78,13 +80,14 @@ def go_on_alone(tuner: Any, difference: StudyMismatch) -> None:
     """Makes a project one whose trials run one by one, with other arguments.
 
     Raises:
-        StudyMismatch: it has been replaced by another one, or has other brackets.
+        StudyMismatch: it has been replaced by another one, or was begun with other brackets.
         StudyLocked: another process writes it.
     """
     with _locked(tuner._path):
         # other processes may have added to it, or replaced it
-        if not (tuner._take_up() and tuner.oracle._has_brackets_of(tuner._study)):
+        if not tuner._take_up():
             raise difference
+        tuner.oracle._check_brackets(tuner._study)
         warn_once(
             f"goes on: {tuner.project_dir}: {difference.passed}",
             f"{difference.passed} (expected {difference.expected}). The trials that are left train "
@@ -132,7 +135,10 @@ def _going_on(tuner: Any, trial: Trial) -> Trial:
     """A trial as it is in a project of single trials: with its result, or to be run."""
     oracle: OracleState = tuner.oracle
     if trial.status == TrialStatus.COMPLETED:
-        _keep_weights(tuner, trial)
+        has_weights = _keep_weights(tuner, trial)
+        if not has_weights and oracle.schedule != "full":  # later rounds begin with them
+            oracle.end_order.remove(trial.trial_id)
+            return oracle._from_start(trial)
     elif trial.status == TrialStatus.RUNNING:  # stopped in its training, or between two rounds
         if not (oracle._has_ended_round(trial) and _keep_weights(tuner, trial)):
             return oracle._from_start(trial)

@@ -180,9 +180,12 @@ class OracleState(Stateful):
             else:
                 self._retry_queue.append(trial_id)
 
-    def _has_brackets_of(self, study: Any) -> bool:  # noqa: ARG002 - of brackets
-        """Whether the trials of a study would be in the same brackets here, where there are any."""
-        return True
+    def _check_brackets(self, study: Any) -> None:
+        """Checks that the trials of a study would be in the same brackets here, if there are any.
+
+        Raises:
+            StudyMismatch: they would be in others.
+        """
 
     def _has_ended_round(self, trial: Trial) -> bool:  # noqa: ARG002 - of brackets
         """Whether a trial that has not ended has a result all the same: that of a round."""

@@ -26,7 +26,7 @@ from paceline.compat.keras_tuner.engine.own_fit import (
 )
 from paceline.compat.keras_tuner.engine.own_source import effect_of
 from paceline.compat.keras_tuner.engine.own_state import StateRead, UnchangedState, changed
-from paceline.compat.keras_tuner.engine.project import trained_alone
+from paceline.compat.keras_tuner.engine.project import ANEW, trained_alone
 from paceline.compat.keras_tuner.engine.rows import row_options
 from paceline.compat.keras_tuner.errors import TooManyFailures
 from paceline.core import AllTrialsFailed, InvalidInput, StudyInterrupted, StudyMismatch, Trial
@@ -109,6 +109,7 @@ def arguments_of(tuner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> d
     }
     found = {name: value for name, value in found.items() if value is not None}
     if tuner._study is not None and not tuner._to_clear:
+        oracle._check_brackets(tuner._study)
         _check_given_again(tuner._study, found)
     return found
 
@@ -139,8 +140,7 @@ def search_together(tuner: Any, arguments: dict[str, Any]) -> Study:
             if are_rows
             else error.passed,
             expected="the same x, y and validation rows" if are_rows else error.expected,
-            fix=f"With overwrite=True the project in {tuner.project_dir} is deleted and begins "
-            "anew; with another project_name it stays.",
+            fix=ANEW,
         ) from None
     except AllTrialsFailed as error:
         raise TooManyFailures(str(error)) from error
@@ -188,7 +188,9 @@ def _check_given_again(study: Study, found: Mapping[str, Any]) -> None:
         if known and not given.get(name):
             shown = ", ".join(known) if name == "callbacks" else known
             raise StudyMismatch(
-                f"{name} is not given", expected=f"{shown}, as in {study.directory}"
+                f"{name} is not given",
+                expected=f"{shown}, as in {study.directory}",
+                fix=f"Pass it. {ANEW}",
             )
 
 

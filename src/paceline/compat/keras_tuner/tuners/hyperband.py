@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from paceline.compat.keras_tuner.engine.oracle import Oracle
+from paceline.compat.keras_tuner.engine.project import ANEW
 from paceline.compat.keras_tuner.engine.trial import Trial, TrialStatus
 from paceline.compat.keras_tuner.engine.tuner import Tuner
-from paceline.core import InvalidInput, checks, shown
+from paceline.core import InvalidInput, StudyMismatch, checks, shown
 from paceline.schedule.halving import whole_log
 from paceline.schedule.keras_tuner_brackets import KerasTunerHyperband
 
@@ -177,9 +178,16 @@ class HyperbandOracle(Oracle):
         if not self._brackets:
             self._start_new_bracket()
 
-    def _has_brackets_of(self, study: Any) -> bool:
-        had = KerasTunerHyperband.from_json(study.settings.search.schedule)
-        return had == self._sizes and study.settings.training.epochs == self.max_epochs
+    def _check_brackets(self, study: Any) -> None:
+        sizes = KerasTunerHyperband.from_json(study.settings.search.schedule)
+        had = (study.settings.training.epochs, sizes.eta)
+        if had != (self.max_epochs, self.factor):
+            raise StudyMismatch(
+                f"max_epochs is {self.max_epochs} and factor is {self.factor}",
+                expected=f"max_epochs={had[0]} and factor={had[1]}, as in {study.directory}, "
+                "where brackets are not complete",
+                fix=f"Pass these. {ANEW}",
+            )
 
     def _has_ended_round(self, trial: Trial) -> bool:
         epochs = 0 if trial.measured is None else len(trial.measured.measurements)
