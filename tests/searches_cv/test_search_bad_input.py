@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
+from paceline.core import InvalidInput
 from paceline.sklearn import BayesSearchCV, GridSearchCV, RandomizedSearchCV, SearchCV
 
 X = np.random.default_rng(0).normal(size=(30, 3)).astype("float32")
@@ -125,6 +126,32 @@ def test_a_network_that_cannot_be_built_has_the_error_score() -> None:
     np.testing.assert_allclose(found[0], found[1], 1e-4)
     with pytest.raises(ValueError, match="13 units are too many"):
         GridSearchCV(of_keras(), {"model__units": [2, 13]}, cv=2, error_score="raise").fit(X, Y)
+
+
+def _raises(hp: Any) -> keras.Model:
+    raise RuntimeError("no such layer")
+
+
+def _not_compiled(hp: Any) -> keras.Model:
+    return keras.Sequential([keras.layers.Dense(hp.Int("units", 1, 4))])
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "says"),
+    [
+        (_raises, RuntimeError, "no such layer"),
+        (lambda hp: None, InvalidInput, r"returned NoneType; expected a compiled keras\.Model"),
+        (_not_compiled, InvalidInput, "is not compiled with an optimizer"),
+    ],
+)
+def test_a_search_around_a_build_that_gives_no_model_is_as_before(
+    build: Any, error: type[Exception], says: str
+) -> None:
+    search = SearchCV(build, n_iter=2, cv=2)
+    before = dict(vars(search))
+    with pytest.raises(error, match=says):
+        search.fit(X, np.arange(30))
+    assert vars(search) == before
 
 
 class Refuses(Ridge):  # type: ignore[misc]

@@ -283,10 +283,19 @@ def test_a_build_function_in_place_of_an_estimator(fits: list[int]) -> None:
         GridSearchCV(build, {"width": [1, 2]}, cv=2, error_score="raise").fit(X, labels)
 
 
-@pytest.mark.parametrize("loss", ["mse", keras.losses.Huber()])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "mse",
+        keras.losses.Huber(name="own"),
+        "MeanSquaredError",
+        pytest.param("poisson", marks=pytest.mark.exhaustive),
+        pytest.param(keras.losses.mean_absolute_error, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_whole_numbers_are_amounts_of_a_loss_of_amounts(loss: Any) -> None:
     def amounts(hp: paceline.HyperParameters) -> keras.Model:
-        model = keras.Sequential([keras.Input((5,)), layers.Dense(1)])
+        model = keras.Sequential([keras.Input((5,)), layers.Dense(1, activation="softplus")])
         model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1e-2)), loss)
         return model
 
@@ -296,6 +305,19 @@ def test_whole_numbers_are_amounts_of_a_loss_of_amounts(loss: Any) -> None:
     assert search.best_score_ < 0.99, "a coefficient of determination"
     assert np.ptp(search.predict(X)) > 0
     assert search.predict(X).shape == years.shape
+
+
+def test_two_numbers_are_classes_whatever_the_loss() -> None:
+    def brier(hp: paceline.HyperParameters) -> keras.Model:
+        model = keras.Sequential([keras.Input((5,)), layers.Dense(1, activation="sigmoid")])
+        model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1e-2)), "mse")
+        return model
+
+    above = (Y > 0).astype(int)
+    search = SearchCV(brier, n_iter=2, cv=2, random_state=0).fit(X, above, epochs=2)
+    assert is_classifier(search)
+    assert search.score(X, above) == np.mean(search.predict(X) == above)
+    assert search.predict_proba(X).shape == (60, 2)
 
 
 @pytest.mark.exhaustive

@@ -15,22 +15,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from paceline.core import InvalidInput
 from paceline.space import HyperParameters
+from paceline.train.build import check_model
 from paceline.train.isolation import GlobalState
 
 _OF_AMOUNTS = {
-    *(
-        "mse",
-        "mean_squared_error",
-        "mae",
-        "mean_absolute_error",
-        "huber",
-        "huber_loss",
-        "log_cosh",
-        "logcosh",
-    ),
-    *("mape", "mean_absolute_percentage_error", "msle", "mean_squared_logarithmic_error"),
+    *("mse", "meansquarederror", "mae", "meanabsoluteerror", "huber", "huberloss", "logcosh"),
+    *("mape", "meanabsolutepercentageerror", "msle", "meansquaredlogarithmicerror", "poisson"),
 }
-"""Losses of regression, by Keras's names of them."""
+"""Losses of regression, by Keras's names of them as `_losses_of` returns them."""
 
 
 class BuildEstimator(BaseEstimator):  # type: ignore[misc]
@@ -76,10 +68,11 @@ class BuildEstimator(BaseEstimator):  # type: ignore[misc]
             options: of the model's ``fit``.
 
         Raises:
-            InvalidInput: ``build`` does not ask for a hyperparameter, or cannot take its value.
+            InvalidInput: ``build`` does not ask for a hyperparameter, or cannot take its value, or
+                returns no compiled model.
         """
         hp = HyperParameters(values=self.values or {})
-        model = getattr(self.build, "build", self.build)(hp)
+        model = check_model(getattr(self.build, "build", self.build)(hp))
         for name, value in (self.values or {}).items():
             if name not in hp.used or hp.config[name] != value:
                 raise InvalidInput(
@@ -128,25 +121,30 @@ class BuildClassifier(ClassifierMixin, BuildEstimator):  # type: ignore[misc]
         encoder = LabelEncoder().fit(y)
         self.classes_ = encoder.classes_
         numbers = encoder.transform(y)
-        is_one_hot = _loss_of(model).startswith("categorical")
+        is_one_hot = any(name.startswith("categorical") for name in _losses_of(model))
         return keras.utils.to_categorical(numbers, len(self.classes_)) if is_one_hot else numbers
 
 
 def estimator_of(build: Any, y: Any) -> BuildEstimator:
     """The estimator around ``build`` for these targets.
 
-    Targets that are not continuous numbers are classes, unless they are numbers and the network has
-    a loss of amounts: such as years, or prices without cents.
+    Targets that are not continuous numbers are classes, unless they are more than two numbers and
+    the network has a loss of amounts: such as years, or prices without cents.
+
+    Raises:
+        InvalidInput: ``build`` returns no compiled model.
     """
-    is_regression = type_of_target(y).startswith("continuous")
-    if not is_regression and np.asarray(y).dtype.kind in "iuf":
+    kind = type_of_target(y)
+    is_regression = kind.startswith("continuous")
+    if not is_regression and kind != "binary" and np.asarray(y).dtype.kind in "iuf":
         with GlobalState(0):  # random numbers of the process stay as they are
-            model = getattr(build, "build", build)(HyperParameters())
-        is_regression = _loss_of(model) in _OF_AMOUNTS
+            model = check_model(getattr(build, "build", build)(HyperParameters()))
+        is_regression = not _OF_AMOUNTS.isdisjoint(_losses_of(model))
     return (BuildRegressor if is_regression else BuildClassifier)(build)
 
 
-def _loss_of(model: keras.Model) -> str:
-    """The name of the model's loss, in lower case."""
-    name = getattr(model.loss, "name", None) or getattr(model.loss, "__name__", model.loss)
-    return str(name).lower()
+def _losses_of(model: keras.Model) -> set[str]:
+    """Names of the model's loss, in lower case without ``_``: its own, and that of its class."""
+    loss = model.loss
+    own = getattr(loss, "name", None) or getattr(loss, "__name__", loss)
+    return {str(name).lower().replace("_", "") for name in (own, type(loss).__name__)}

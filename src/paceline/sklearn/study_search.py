@@ -92,13 +92,13 @@ class StudySearch:
         """
         self._running = running = self._begin(X, y)
         given = self.estimator
-        if _is_build(given):
-            from paceline.sklearn.build_estimators import estimator_of
-
-            self.estimator = estimator_of(given, y)
-        config = joblib.parallel_config(backend=CollectingBackend(running.run))
-        running.backend.callback(config.unregister)
         try:
+            if _is_build(given):
+                from paceline.sklearn.build_estimators import estimator_of
+
+                self.estimator = estimator_of(given, y)
+            config = joblib.parallel_config(backend=CollectingBackend(running.run))
+            running.backend.callback(config.unregister)
             with fewer_collections() if is_network(self.estimator) else nullcontext():
                 return super().fit(X, y, **params)  # type: ignore[misc]
         finally:
