@@ -211,6 +211,12 @@ def test_a_trial_that_waits_has_the_network_of_its_pause(tmp_path: Path) -> None
     for weight, other in zip(found.get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_allclose(weight, other, atol=1e-6)
     assert study.model(waiting[0], plain, retrain=True).get_weights()[0].shape == (4, 3)
+    for path in (tmp_path / "study" / "checkpoints").iterdir():
+        path.write_bytes(b"garbage")
+    with pytest.raises(InvalidInput, match=r"cannot be used \(.*Made again: paceline resume "):
+        study.model(waiting[0], plain)
+    resumed = tune(plain, tmp_path / "study", **given)
+    assert all(one.state.is_final for one in resumed.trials)
 
 
 @pytest.mark.exhaustive

@@ -6,6 +6,7 @@ import os
 import signal
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -219,6 +220,47 @@ def test_what_keeps_batches_from_being_split_is_said(batches: Any, why: str) -> 
         paceline.tune(
             build, lambda: iter(batches), objective="val_loss", trials=1, epochs=1, display=False
         )
+
+
+class Loader:
+    """Stands for any iterable of batches."""
+
+    def __init__(self) -> None:
+        self.batches = Batches()
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Any:
+        return (self.batches[i] for i in range(len(self)))
+
+
+@pytest.mark.parametrize(
+    ("data", "given"),
+    [(Loader(), {}), (Loader(), {"folds": 3}), (lambda: iter(Loader()), {})],
+)
+def test_what_is_streamed_because_of_its_size_can_be_loaded(
+    data: Any, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+
+    def tuned(**options: Any) -> paceline.Study:
+        return paceline.tune(
+            build,
+            data,
+            objective="val_loss",
+            trials=1,
+            epochs=1,
+            display=False,
+            study=tmp_path / "s",
+            **given,
+            **options,
+        )
+
+    with monkeypatch.context() as patched:
+        patched.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=400))
+        with pytest.raises(InvalidInput, match=r"in_memory=True (loads all|all rows are)"):
+            tuned()
+    assert tuned(in_memory=True).best.score is not None
 
 
 @pytest.mark.parametrize(

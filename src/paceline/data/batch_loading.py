@@ -6,7 +6,7 @@ in every epoch, and is streamed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,11 +57,12 @@ class _Stream(Exception):
 
     Attributes:
         count: number of batches of a pass, if it has been found.
+        is_large: whether they would be loaded if they were smaller.
     """
 
-    def __init__(self, why: str, count: int | None = None) -> None:
+    def __init__(self, why: str, count: int | None = None, *, is_large: bool = False) -> None:
         super().__init__(why)
-        self.count = count
+        self.count, self.is_large = count, is_large
 
 
 @dataclass
@@ -105,7 +106,8 @@ def read_batches(source: BatchSource, options: LoadingOptions) -> Raw | Stream:
                 f"in_memory is True and the {source.name} cannot be loaded: {why}",
                 expected="in_memory=None or False",
             ) from None
-        return _stream(source, options, why.count or _count(source, options), str(why))
+        count = why.count or _count(source, options)
+        return replace(_stream(source, options, count, str(why)), is_large=why.is_large)
 
 
 def _stream(
@@ -135,13 +137,18 @@ def _count(source: BatchSource, options: LoadingOptions) -> int:
         else:
             return count
     what = "can be read once only" if source.is_single else f"has more than {in_mib(limit)}"
+    fix = ""
+    if source.is_single:
+        fix = (
+            "Pass the function that makes the generator in place of the generator, or "
+            "steps_per_epoch=..."
+        )
+    elif options.in_memory is None:
+        fix = "If it has an end, in_memory=True loads all rows, whatever their size."
     raise InvalidInput(
         f"the {source.name} {what}, and the number of batches in an epoch is not known",
         expected="steps_per_epoch, or validation_steps for validation data",
-        fix="Pass the function that makes the generator in place of the generator, or "
-        "steps_per_epoch=..."
-        if source.is_single
-        else "",
+        fix=fix,
     )
 
 
@@ -182,7 +189,8 @@ def _read(source: BatchSource, rows: int, limit: int | None) -> _Pass:
         total += _num_bytes(batch)
         if limit is not None and total > limit:
             raise _Stream(
-                f"it has more than {in_mib(limit)}, which is {SHARE:.0%} of the free memory"
+                f"it has more than {in_mib(limit)}, which is {SHARE:.0%} of the free memory",
+                is_large=True,
             )
         # a copy, since a source may reuse its arrays
         found.append(tuple(map_leaves(lambda _, leaf: np.array(leaf), part) for part in batch))

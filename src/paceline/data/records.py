@@ -303,6 +303,7 @@ class Stream:
         num_batches: its length; None if it has no end.
         notes: sentences about what that means.
         why: why it is not in memory, a clause; empty if it was to be streamed.
+        is_large: whether that is its size alone.
     """
 
     name: str
@@ -310,6 +311,7 @@ class Stream:
     num_batches: int | None
     notes: tuple[str, ...] = ()
     why: str = ""
+    is_large: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,9 @@ def model_of(record: Record, directory: Path, number: int, origin: Origin) -> An
     try:
         leaves = _waiting(record, checkpoints, trial) if is_waiting else checkpoints.model(number)
     except Unusable as why:
-        raise _unusable(f"of trial {number}", why, f"study.model({number}, retrain=True)") from why
+        again = f"study.model({number}, retrain=True)"
+        again = command_line("resume", directory) if is_waiting else again  # it is to train on
+        raise _unusable(f"of trial {number}", why, again) from why
     if leaves is None:
         _check_ended(trial)
         raise _not_kept(trial, checkpoints.kept)

@@ -116,7 +116,7 @@ def _how_to_load(stream: Stream, definition: Definition) -> str:
     """What to pass so that the rows of a stream are in memory."""
     if definition.data_options.get("in_memory") is False:
         return "Leave out in_memory=False: what fits into memory is loaded."
-    if isinstance(stream.source, RowBatches):
+    if isinstance(stream.source, RowBatches) or stream.is_large:
         return "With in_memory=True all rows are loaded, whatever their size."
     if source_batches(stream.source) is None:  # a PyDataset
         return (
@@ -161,7 +161,7 @@ def _needs_validation(stream: Stream, definition: Definition) -> InvalidInput:
         f"the {stream.name} cannot be loaded into memory and split, since {stream.why}; {passed} "
         "this stream",
         expected="batches (x, y) that can be split, or validation data apart",
-        fix=apart,
+        fix=f"{apart} {_how_to_load(stream, definition)}" if stream.is_large else apart,
     )
 
 
