@@ -448,6 +448,16 @@ def _reads_an_attribute(self: Any, hp: Any, model: Any, *args: Any, **kwargs: An
     return model.fit(*args, epochs=4 if self.units == 8 else 1, **kwargs)
 
 
+class _ReadsAnAttribute(_KeepsSomething):
+    """Its ``fit`` is called by that of a subclass."""
+
+    fit = _reads_an_attribute
+
+
+def _is_that_of_its_base(self: Any, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+    return super(self.__class__, self).fit(hp, model, *args, **kwargs)
+
+
 def _reads_a_property(self: Any, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
     return model.fit(*args, epochs=4 if self.is_large else 1, **kwargs)
 
@@ -494,6 +504,7 @@ def _chooses_arguments(self: Any, hp: Any, model: Any, *args: Any, **kwargs: Any
     ("fit", "message"),
     [
         (_reads_an_attribute, r"reads self\.units, which build\(hp\) changes"),
+        (_is_that_of_its_base, r"reads self\.units, which build\(hp\) changes"),
         (_reads_a_property, r"reads self\.units, which build\(hp\) changes"),
         (_reads_a_list_of_the_object, r"reads self\.own, which build\(hp\) changes"),
         (_reads_a_list_of_the_class, r"reads _KeepsSomething, which build\(hp\) changes"),
@@ -506,7 +517,7 @@ def _chooses_arguments(self: Any, hp: Any, model: Any, *args: Any, **kwargs: Any
     ],
 )
 def test_what_a_fit_reads_must_not_change(fit: Any, message: str) -> None:
-    own: kt.HyperModel = type("Own", (_KeepsSomething,), {"fit": fit})()
+    own: kt.HyperModel = type("Own", (_ReadsAnAttribute,), {"fit": fit})()
     tuner = kt.RandomSearch(own, "val_loss", 1)
     x, y = np.zeros((20, 3), np.float32), np.arange(20) % 2
     if message:

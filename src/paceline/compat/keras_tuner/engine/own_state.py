@@ -48,11 +48,14 @@ class StateRead:
         while functions:
             function = functions.pop()
             code = getattr(function, "__code__", None)
-            new = set() if code is None else set(_names(code)) - found
+            names = set() if code is None else set(_names(code))
+            new = names - found
             found |= new
             for name in new:
-                own = inspect.getattr_static(self._owner, name, None)
-                for one in (own, getattr(function, "__globals__", {}).get(name)):
+                own = [inspect.getattr_static(self._owner, name, None)]
+                if "super" in names:
+                    own += [vars(kind).get(name) for kind in type(self._owner).__mro__]
+                for one in (*own, getattr(function, "__globals__", {}).get(name)):
                     inner = _function_of(one)
                     is_own = isinstance(inner, FunctionType)
                     if is_own and inner.__module__ == self._function.__module__:
