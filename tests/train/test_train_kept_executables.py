@@ -27,7 +27,7 @@ from paceline.train import environment
 from paceline.train.array_feed import ArrayFeed, TrainingData
 from paceline.train.array_program import ArrayProgram
 from paceline.train.cohort import Cohort, Lane
-from paceline.train.kept_executables import SUFFIX, Entry, KeptExecutables, LoadedFunction
+from paceline.train.kept_executables import SUFFIX, CacheEntry, KeptExecutables, LoadedFunction
 from paceline.train.program import lifted_constants
 from paceline.train.program_digest import program_digest
 from paceline.train.trace import trace
@@ -103,9 +103,9 @@ def entries(directory: Path) -> list[Path]:
     return sorted(directory.glob(f"*{SUFFIX}"))
 
 
-def entries_of(path: Path) -> list[Entry]:
+def entries_of(path: Path) -> list[CacheEntry]:
     """What a file names."""
-    return [Entry(*one[::2]) for one in json.loads(path.read_text("utf-8"))[0]["entries"]]
+    return [CacheEntry(*one[::2]) for one in json.loads(path.read_text("utf-8"))[0]["entries"]]
 
 
 def test_a_known_program_is_not_lowered_and_trains_the_same(

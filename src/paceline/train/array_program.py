@@ -18,7 +18,7 @@ from paceline.train.compile_level import compile_options
 from paceline.train.cost_estimate import has_low_precision, num_equations
 from paceline.train.internals import compile_with
 from paceline.train.jax_cache import recorded_keys
-from paceline.train.kept_executables import Entry, KeptExecutables, types_of
+from paceline.train.kept_executables import CacheEntry, KeptExecutables, types_of
 from paceline.train.program import BaseProgram, CompiledProgram
 from paceline.train.program_digest import program_digest
 from paceline.train.sharding import lane_sharding, shard_lanes, stacked_spec
@@ -282,13 +282,13 @@ class _Compiled:
 
     function: jax.stages.Compiled
     from_scratch: int
-    entry: Entry
+    entry: CacheEntry
 
 
 def _compiled(lowered: jax.stages.Lowered, options: Mapping[str, Any]) -> _Compiled:
     with count_compilations() as count, recorded_keys() as keys:
         compiled = compile_with(lowered, options)
-    entry = Entry(keys[-1] if keys else "", types_of(compiled.args_info))
+    entry = CacheEntry(keys[-1] if keys else "", types_of(compiled.args_info))
     return _Compiled(compiled, count.compilations - count.hits, entry)
 
 

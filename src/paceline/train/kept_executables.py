@@ -36,7 +36,7 @@ Types = tuple[tuple[tuple[int, ...], str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CacheEntry:
     """A compiled function in JAX's cache.
 
     Attributes:
@@ -136,7 +136,7 @@ class KeptExecutables:
             _LOG.info("compiled functions on disk cannot be used", exc_info=True)
             return None
 
-    def write(self, entries: Sequence[Entry]) -> None:
+    def write(self, entries: Sequence[CacheEntry]) -> None:
         """Notes entries of JAX's cache, one for each function.
 
         A file that cannot be written is not an error.
@@ -146,7 +146,7 @@ class KeptExecutables:
             content = {"program": self.key, "entries": named}
             write_text(self.path, json.dumps([content, _text_checksum(content)]))
 
-    def _loaded(self, entry: Entry, outputs: Any) -> LoadedFunction:
+    def _loaded(self, entry: CacheEntry, outputs: Any) -> LoadedFunction:
         device = jax.local_devices()[0]
         try:
             executable = load_entry(entry.name, device)
@@ -158,7 +158,7 @@ class KeptExecutables:
         structure = jax.tree.structure(outputs)
         return LoadedFunction(executable, device, entry.inputs, structure, self.path)
 
-    def _entries(self) -> list[Entry]:
+    def _entries(self) -> list[CacheEntry]:
         """The entries that the file names.
 
         Raises:
@@ -175,7 +175,7 @@ class KeptExecutables:
             if _checksum(self._file(name)) != expected:
                 _remove(self._file(name))
                 raise ValueError(f"the entry {name} is damaged")
-            entries.append(Entry(name, tuple((tuple(shape), kind) for shape, kind in inputs)))
+            entries.append(CacheEntry(name, tuple((tuple(shape), kind) for shape, kind in inputs)))
         return entries
 
     def _file(self, name: str) -> Path:
