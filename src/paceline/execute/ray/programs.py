@@ -67,7 +67,9 @@ class ProgramDirectory:
 
 def _is_program(name: str) -> bool:
     """Whether a file is a whole program, or names one; not one being written, nor a time of use."""
-    return name.endswith(("-cache", ".paceline.json"))
+    from paceline.train.kept_executables import SUFFIX
+
+    return name.endswith(("-cache", SUFFIX))
 
 
 class ProgramReceiver(Protocol):
