@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import jax
+import numpy as np
 
 from paceline.train.cache_files import prune, write_text
 from paceline.train.jax_cache import entry_path, load_entry
@@ -31,7 +32,7 @@ _MAX_FILES = 4000
 _MAX_BYTES = 2**16
 
 
-Types = tuple[tuple[tuple[int, ...], str], ...]
+Types = tuple[tuple[tuple[int, ...], np.dtype[Any]], ...]
 """Shapes and types of arrays."""
 
 
@@ -50,7 +51,7 @@ class CacheEntry:
 
 def types_of(tree: Any) -> Types:
     """Shapes and types of the leaves of a tree."""
-    return tuple((tuple(leaf.shape), str(leaf.dtype)) for leaf in jax.tree.leaves(tree))
+    return tuple((tuple(leaf.shape), np.dtype(leaf.dtype)) for leaf in jax.tree.leaves(tree))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,10 @@ class KeptExecutables:
         A file that cannot be written is not an error.
         """
         with contextlib.suppress(OSError):
-            named = [[one.name, _checksum(self._file(one.name)), one.inputs] for one in entries]
+            named = [
+                [one.name, _checksum(self._file(one.name)), [(s, str(d)) for s, d in one.inputs]]
+                for one in entries
+            ]
             content = {"program": self.key, "entries": named}
             write_text(self.path, json.dumps([content, _text_checksum(content)]))
 
@@ -175,7 +179,7 @@ class KeptExecutables:
             if _checksum(self._file(name)) != expected:
                 _remove(self._file(name))
                 raise ValueError(f"the entry {name} is damaged")
-            entries.append(CacheEntry(name, tuple((tuple(shape), kind) for shape, kind in inputs)))
+            entries.append(CacheEntry(name, tuple((tuple(s), np.dtype(d)) for s, d in inputs)))
         return entries
 
     def _file(self, name: str) -> Path:
